@@ -1,0 +1,17 @@
+# room(NAME ROOMS a b LIBS x y): src/NAME/*.c as the static library room_NAME. A room without a
+# source file yet is an empty interface, so that the rooms can grow independently.
+function(room name)
+  cmake_parse_arguments(ARG "" "" "ROOMS;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
+  set(kind PUBLIC)
+  if(sources)
+    add_library(room_${name} STATIC ${sources})
+  else()
+    add_library(room_${name} INTERFACE)
+    set(kind INTERFACE)
+  endif()
+  foreach(other IN LISTS ARG_ROOMS)
+    target_link_libraries(room_${name} ${kind} room_${other})
+  endforeach()
+  target_link_libraries(room_${name} ${kind} ${ARG_LIBS})
+endfunction()
