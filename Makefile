@@ -1,0 +1,43 @@
+# The front door: one line a target; the work is in CMake and scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help demo test interop bench install format lint release check clean packages
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: release ## the main job on your machine, no account needed (about 20 seconds)
+	@build/release/volume-uploader demo
+
+test: packages ## installs what is missing, builds, runs the tests
+	@scripts/install-packages test
+	@cmake --workflow --preset dev
+
+interop: release ## other people's readers, SDKs and publisher against ours
+	@scripts/interop
+
+bench: packages ## the figures of docs/performance.md
+	@scripts/bench
+
+install: release ## into PREFIX (default /usr/local)
+	@cmake --install build/release --prefix "$${PREFIX:-/usr/local}" --strip
+
+release: packages ## builds build/release/volume-uploader
+	@cmake --workflow --preset release
+
+check: packages ## what CI runs beside test and interop: clang, sanitizers, fuzz, lint
+	@scripts/install-packages test lint
+	@scripts/check-all
+
+format: ## clang-format over the tree
+	@scripts/install-packages lint
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+lint: packages ## format, layers, banned calls, clang-tidy
+	@scripts/install-packages test lint
+	@scripts/lint
+
+packages:
+	@scripts/install-packages build
+
+clean: ## removes build/
+	@rm -rf build
