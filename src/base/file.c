@@ -345,6 +345,19 @@ bool file_unlink(int dirfd, const char *name, struct err *err)
     return true;
 }
 
+bool file_dir_remove(int dirfd, const char *name, bool *ret_empty, struct err *err)
+{
+    bool empty = true;
+
+    if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+        if (errno != ENOTEMPTY && errno != EEXIST)
+            return err_sys(err, ERR_BROKEN, "remove directory '%s'", name);
+        empty = false;
+    }
+    *ret_empty = empty;
+    return true;
+}
+
 bool file_truncate(int fd, uint64_t len, struct err *err)
 {
     int n;

@@ -97,6 +97,10 @@ NODISCARD bool file_rename(
 /* A file that is not there any more is fine. */
 NODISCARD bool file_unlink(int dirfd, const char *name, struct err *err);
 
+/* Removes an empty directory. *ret_empty false (and true returned): something is in it and it stays.
+ * One that is not there any more is fine. */
+NODISCARD bool file_dir_remove(int dirfd, const char *name, bool *ret_empty, struct err *err);
+
 NODISCARD bool file_truncate(int fd, uint64_t len, struct err *err);
 
 /* Takes space for [0, len). keep_size: the length stays. True also where the file system cannot
