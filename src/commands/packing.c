@@ -1,0 +1,117 @@
+/* The pack loop: closed segments to finished files. */
+#include "commands/pipeline.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <string.h>
+
+#define LOOK_US CLOCK_SECOND_US /* a lost wake-up costs this much */
+
+static void publish(struct pipeline *p, struct pack *pack)
+{
+    const struct pack_counters *n = pack_counters(pack);
+    struct counters *c = p->counters;
+    uint64_t segments, bytes, readings;
+
+    pack_waiting(pack, &segments, &bytes, &readings);
+    counter_set(&c->closed_segments, segments);
+    counter_set(&c->closed_bytes, bytes);
+    counter_set(&c->closed_readings, readings);
+    counter_set(&c->packed_files, n->files);
+    counter_set(&c->packed_rows, n->rows);
+    counter_set(&c->packed_bytes, n->bytes);
+    counter_set(&c->superseded, n->superseded);
+    counter_set(&c->pack_busy_us, (uint64_t)n->busy_us);
+    counter_set(&c->gap_readings, gaps_readings(p->gaps));
+}
+
+static void tell_file(struct pipeline *p, const struct pack_done *done)
+{
+    LOG_DEBUG("packed", LOG_TEXT("file", done->entry.text), LOG_UINT("rows", done->rows),
+        LOG_UINT("bytes", done->entry.bytes), LOG_UINT("segments", done->segments),
+        LOG_UINT("superseded", done->superseded));
+    pipeline_wake(p->wake_ship);
+}
+
+/* Well to ill and back is logged once; the same reason again is not. */
+static void tell_state(struct pipeline *p, struct err *last, const struct err *now)
+{
+    if (now && strcmp(last->text, now->text) != 0)
+        LOG_WARN("pack_waits", LOG_TEXT("error", now->text),
+            LOG_TEXT(
+                "do", "packing goes on when a delivery has made room; free space on the disk"));
+    if (!now && last->kind != ERR_NONE)
+        LOG_INFO("pack_goes_on", LOG_TEXT("was", last->text));
+    counters_set_error(p->counters, &p->counters->pack_error, now);
+    if (now)
+        *last = *now;
+    else
+        err_clear(last);
+}
+
+static void work(struct pipeline *p, struct pack *pack)
+{
+    struct err last, err;
+
+    err_clear(&last);
+    for (;;) {
+        /* Read before the step: what intake closed before it ended is then seen by the step. */
+        bool all = atomic_load(&p->intake_ended);
+        enum pack_result result;
+        struct pack_done done;
+
+        if (pack_step(pack, all, &result, &done, &err)) {
+            tell_state(p, &last, NULL);
+            publish(p, pack);
+            if (result == PACK_FILE)
+                tell_file(p, &done);
+            if (result != PACK_NOTHING)
+                continue;
+            if (all)
+                return;
+            (void)pipeline_woken(p->wake_pack, LOOK_US);
+        } else if (err.kind == ERR_BROKEN) {
+            counters_set_error(p->counters, &p->counters->pack_error, &err);
+            pipeline_break(p, "pack", &err);
+            return;
+        } else {
+            if (err.kind == ERR_FULL)
+                limits_said_full(p->limits);
+            tell_state(p, &last, &err);
+            publish(p, pack);
+            if (all && atomic_load(&p->ship_ended))
+                return; /* nobody will make room any more */
+            (void)pipeline_woken(p->wake_pack, LOOK_US);
+        }
+    }
+}
+
+void *pack_loop(void *pipeline)
+{
+    struct pipeline *p = pipeline;
+    const struct settings *s = p->settings;
+    struct pack_options options = {
+        .order = s->row_order == ROW_ORDER_TIME ? BATCH_BY_TIME : BATCH_BY_SERIES,
+        .codec = s->compression == COMPRESSION_ZSTD     ? PARQUET_ZSTD
+                 : s->compression == COMPRESSION_SNAPPY ? PARQUET_SNAPPY
+                                                        : PARQUET_NONE,
+        .profile = s->parquet_profile == PROFILE_DELTA ? PARQUET_DELTA : PARQUET_SAFE,
+        .daily = s->file_layout == FILE_LAYOUT_DAILY,
+        .merge_bytes = s->merge_bytes,
+        .segment_bytes = s->segment_bytes,
+        .upload_parallel = s->upload_parallel,
+        .drop_oldest = s->when_full == WHEN_FULL_DROP_OLDEST,
+    };
+    struct err err;
+    struct pack *pack = pack_new(p->state, p->limits, p->gaps, &options, &err);
+
+    if (pack)
+        work(p, pack);
+    else
+        pipeline_break(p, "pack", &err);
+    pack_free(pack);
+    atomic_store(&p->pack_ended, true);
+    pipeline_wake(p->wake_ship);
+    return NULL;
+}

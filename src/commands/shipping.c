@@ -1,0 +1,169 @@
+/* The ship loop: the outbox to the workspace. */
+#include "commands/pipeline.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "commands/workspace.h"
+#include "uploader/uploader.h"
+
+#define LOOK_US CLOCK_SECOND_US
+
+static void publish(struct pipeline *p, struct uploader *u)
+{
+    const struct uploader_counters *n = uploader_counters(u);
+    struct counters *c = p->counters;
+    enum ship_status status = SHIP_IDLE;
+
+    counter_set(&c->delivered_files, n->delivered_files);
+    counter_set(&c->delivered_bytes, n->delivered_bytes);
+    counter_set(&c->delivered_readings, n->delivered_readings);
+    counter_set(&c->delivered_seq, n->delivered_seq);
+    counter_set(&c->attempts, n->attempts);
+    counter_set(&c->retries, n->retries);
+    counter_set(&c->repaired, n->repaired);
+    counter_set(&c->refused_files, n->refused_files);
+    counter_set(&c->dropped_readings, n->dropped_readings);
+    counter_set(&c->sent_bytes, n->sent_bytes);
+    counter_set(&c->waiting_files, n->waiting_files);
+    counter_set(&c->waiting_bytes, n->waiting_bytes);
+    counter_set(&c->waiting_readings, n->waiting_readings);
+    counter_set(&c->gap_readings, gaps_readings(p->gaps));
+    atomic_store(&c->oldest_wall_us, n->oldest_created_us);
+    switch (uploader_state(u)) {
+    case UPLOADER_IDLE:
+        break;
+    case UPLOADER_SENDING:
+        status = SHIP_SENDING;
+        break;
+    case UPLOADER_WAITING:
+        status = SHIP_WAITING;
+        break;
+    case UPLOADER_DENIED:
+        status = SHIP_DENIED;
+        break;
+    }
+    atomic_store(&c->ship, (int)status);
+}
+
+static void tell(struct pipeline *p, const struct uploader_event *e)
+{
+    switch (e->kind) {
+    case UPLOADER_DELIVERED:
+        LOG_INFO("delivered", LOG_TEXT("file", e->entry.text), LOG_UINT("bytes", e->entry.bytes),
+            LOG_UINT("readings", e->entry.name.last_seq - e->entry.name.first_seq + 1),
+            LOG_INT("took_ms", e->took_us / 1000), LOG_UINT("attempts", e->attempts),
+            LOG_TEXT("was_there", e->was_there ? "yes" : "no"),
+            LOG_TEXT("repaired", e->repaired ? "yes" : "no"));
+        pipeline_wake(p->wake_pack); /* there is room again */
+        break;
+    case UPLOADER_REFUSED:
+        LOG_ERROR("refused", LOG_TEXT("file", e->entry.text), LOG_TEXT("error", e->err.text),
+            LOG_TEXT(
+                "do", "the file waits in refused/; mend the cause and move it back to outbox/"));
+        break;
+    case UPLOADER_DROPPED:
+        LOG_ERROR("dropped", LOG_TEXT("file", e->entry.text),
+            LOG_UINT("readings", e->entry.name.last_seq - e->entry.name.first_seq + 1),
+            LOG_TEXT("reason", "when_full=drop_oldest"));
+        break;
+    case UPLOADER_DAMAGED:
+        LOG_ERROR("damaged", LOG_TEXT("file", e->entry.text), LOG_TEXT("error", e->err.text),
+            LOG_TEXT("do", "the file is in quarantine/ and counted in gaps.log; check the disk"));
+        break;
+    case UPLOADER_ILL:
+        LOG_WARN("delivery_waits", LOG_TEXT("class", err_kind_name(e->err.kind)),
+            LOG_TEXT("error", e->err.text));
+        break;
+    case UPLOADER_WELL:
+        LOG_INFO("delivery_works", LOG_TEXT("was", e->err.text));
+        break;
+    case UPLOADER_ALARM:
+        LOG_ERROR(
+            "delivery_alarm", LOG_TEXT("file", e->entry.text), LOG_TEXT("error", e->err.text));
+        break;
+    }
+}
+
+/* Stopping: done when nothing waits; a ship that is backing off ends at once; the deadline ends
+ * everything. */
+static bool may_end(struct pipeline *p, struct uploader *u)
+{
+    int64_t deadline = atomic_load(&p->stop_deadline_us);
+    enum uploader_state state = uploader_state(u);
+
+    if (!atomic_load(&p->stopping))
+        return false;
+    if (deadline && clock_mono_us() >= deadline)
+        return true;
+    if (state == UPLOADER_WAITING || state == UPLOADER_DENIED)
+        return atomic_load(&p->intake_ended);
+    return atomic_load(&p->pack_ended) && uploader_idle(u);
+}
+
+static int64_t wait_us(struct pipeline *p)
+{
+    int64_t deadline = atomic_load(&p->stop_deadline_us), wait = LOOK_US;
+
+    if (deadline && deadline - clock_mono_us() < wait)
+        wait = deadline - clock_mono_us();
+    return wait > 0 ? wait : 0;
+}
+
+static void work(struct pipeline *p, struct uploader *u)
+{
+    bool look = true;
+    struct uploader_event event;
+    struct err err;
+
+    for (;;) {
+        if (!uploader_step(u, look, wait_us(p), p->wake_ship, &err)) {
+            counters_set_error(p->counters, &p->counters->ship_error, &err);
+            pipeline_break(p, "ship", &err);
+            return;
+        }
+        look = pipeline_woken(p->wake_ship, 0);
+        while (uploader_event(u, &event))
+            tell(p, &event);
+        counters_set_error(p->counters, &p->counters->ship_error,
+            uploader_error(u)->kind == ERR_NONE ? NULL : uploader_error(u));
+        publish(p, u);
+        if (!look && may_end(p, u))
+            return;
+    }
+}
+
+void *ship_loop(void *pipeline)
+{
+    struct pipeline *p = pipeline;
+    struct outbox box;
+    struct workspace *ws;
+    struct uploader *u = NULL;
+    struct buf folder;
+    struct err err;
+    struct uploader_options options = {
+        .parallel = p->settings->upload_parallel,
+        .refuse_after_us = 3600 * CLOCK_SECOND_US,
+        .drop_oldest = p->settings->when_full == WHEN_FULL_DROP_OLDEST,
+    };
+
+    buf_init(&folder, 1024);
+    outbox_init(&box, p->state, p->limits);
+    volume_folder(p->settings, &folder);
+    options.folder = buf_text(&folder);
+    ws = workspace_for(p->settings, &err);
+    if (ws)
+        u = uploader_new(&box, ws, p->gaps, &options, &err);
+    if (u)
+        work(p, u);
+    else
+        pipeline_break(p, "ship", &err);
+    if (u)
+        uploader_cut(u);
+    uploader_free(u);
+    workspace_free(ws);
+    buf_done(&folder);
+    atomic_store(&p->counters->ship, (int)SHIP_STOPPED);
+    atomic_store(&p->ship_ended, true);
+    pipeline_wake(p->wake_pack);
+    return NULL;
+}
