@@ -1,0 +1,214 @@
+#include "emulator/emulator.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "emulator/server.h"
+
+#define CONNECTIONS_MAX 128U
+#define CONNECTION_BYTES 131072U /* request line and headers, and the window of a body */
+#define IDLE_SECONDS 120U
+#define UPLOAD_BYTES_MAX (UINT64_C(5) << 30) /* databricks-api.md 2.2 */
+#define TOKEN_LIFE_US (INT64_C(3600) * 1000000)
+
+struct address {
+    bool v6;
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+    char shown[INET6_ADDRSTRLEN + 2]; /* for a URL */
+};
+
+static bool parse_address(
+    const struct emulator_options *options, struct address *ret, struct err *err)
+{
+    const char *text = options->address ? options->address : "127.0.0.1";
+    bool loopback, any;
+
+    if (strcmp(text, "localhost") == 0)
+        text = "127.0.0.1";
+    *ret = (struct address){0};
+    if (inet_pton(AF_INET, text, &ret->in4.sin_addr) == 1) {
+        uint32_t host = ntohl(ret->in4.sin_addr.s_addr);
+
+        ret->in4.sin_family = AF_INET;
+        ret->in4.sin_port = htons(options->port);
+        loopback = host >> 24 == 127;
+        any = host == INADDR_ANY;
+        (void)snprintf(ret->shown, sizeof(ret->shown), "%s", any ? "127.0.0.1" : text);
+    } else if (inet_pton(AF_INET6, text, &ret->in6.sin6_addr) == 1) {
+        ret->v6 = true;
+        ret->in6.sin6_family = AF_INET6;
+        ret->in6.sin6_port = htons(options->port);
+        loopback = IN6_IS_ADDR_LOOPBACK(&ret->in6.sin6_addr);
+        any = IN6_IS_ADDR_UNSPECIFIED(&ret->in6.sin6_addr);
+        (void)snprintf(ret->shown, sizeof(ret->shown), "[%s]", any ? "::1" : text);
+    } else {
+        return err_set(err, ERR_DENIED, 0, "'%.60s' is not a numeric address", text);
+    }
+    if (!loopback && !options->allow_remote)
+        return err_set(err, ERR_DENIED, 0,
+            "the emulator listens on loopback only, not on %.60s, unless told to allow others",
+            text);
+    return true;
+}
+
+/* Paths are decoded by path.c, once, after they were split. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *text)
+{
+    (void)cls;
+    (void)connection;
+    return strlen(text);
+}
+
+static bool listen_on(struct emulator *emu, const struct address *address, struct err *err)
+{
+    const struct sockaddr *sockaddr = address->v6 ? (const struct sockaddr *)&address->in6
+                                                  : (const struct sockaddr *)&address->in4;
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                     MHD_USE_POLL | MHD_USE_ITC | (address->v6 ? MHD_USE_IPv6 : 0U);
+    const union MHD_DaemonInfo *info;
+
+    errno = 0;
+    emu->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_step, emu, MHD_OPTION_SOCK_ADDR,
+        sockaddr, MHD_OPTION_URI_LOG_CALLBACK, exchange_open, emu, MHD_OPTION_NOTIFY_COMPLETED,
+        exchange_done, emu, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
+    if (!emu->daemon)
+        return err_sys(err, ERR_DENIED, "listen on %s", address->shown);
+    info = MHD_get_daemon_info(emu->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    if (!info || info->port == 0)
+        return err_set(err, ERR_DENIED, 0, "no port to listen on");
+    emu->port = info->port;
+    return true;
+}
+
+static bool copy_credentials(
+    struct emulator *emu, const struct emulator_options *options, struct err *err)
+{
+    if (options->token && !(emu->token = secret_copy(options->token, err)))
+        return false;
+    if (options->client_secret && !(emu->client_secret = secret_copy(options->client_secret, err)))
+        return false;
+    if (options->client_id && !str_copy(emu->client_id, sizeof(emu->client_id), options->client_id))
+        return err_set(err, ERR_INPUT, 0, "the client id is too long");
+    return true;
+}
+
+static bool prepare(struct emulator *emu, const struct emulator_options *options, struct err *err)
+{
+    emu->upload_max = options->upload_max_bytes ? options->upload_max_bytes : UPLOAD_BYTES_MAX;
+    emu->on_exchange = options->on_exchange;
+    emu->on_exchange_arg = options->on_exchange_arg;
+    if (!copy_credentials(emu, options, err))
+        return false;
+    emu->tokens = tokens_new(options->token_life_us ? options->token_life_us : TOKEN_LIFE_US, err);
+    emu->faults = emu->tokens ? faults_new(err) : NULL;
+    if (!emu->faults)
+        return false;
+    if (options->faults && !faults_add(emu->faults, span_of(options->faults), err))
+        return false;
+    emu->store = store_open(options->root, options->create_volumes, err);
+    for (size_t i = 0; emu->store && i < options->volume_count; i++) {
+        if (!store_add_volume(emu->store, options->volumes[i], err))
+            return false;
+    }
+    return emu->store != NULL;
+}
+
+static void free_all(struct emulator *emu)
+{
+    store_close(emu->store);
+    faults_free(emu->faults);
+    tokens_free(emu->tokens);
+    secret_free(emu->token);
+    secret_free(emu->client_secret);
+    (void)pthread_cond_destroy(&emu->wait);
+    (void)pthread_mutex_destroy(&emu->wait_lock);
+    free(emu);
+}
+
+struct emulator *emulator_start(const struct emulator_options *options, struct err *err)
+{
+    struct address address;
+    pthread_condattr_t attr;
+    struct emulator *emu;
+
+    if (!parse_address(options, &address, err))
+        return NULL;
+    emu = calloc(1, sizeof(*emu));
+    if (!emu) {
+        err_set(err, ERR_FULL, ENOMEM, "no memory for the emulator");
+        return NULL;
+    }
+    (void)pthread_mutex_init(&emu->wait_lock, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&emu->wait, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    if (!prepare(emu, options, err) || !listen_on(emu, &address, err)) {
+        emulator_stop(emu);
+        return NULL;
+    }
+    (void)snprintf(emu->base_url, sizeof(emu->base_url), "http://%s:%u", address.shown, emu->port);
+    return emu;
+}
+
+void emulator_stop(struct emulator *emu)
+{
+    if (!emu)
+        return;
+    (void)pthread_mutex_lock(&emu->wait_lock);
+    emu->stopping = true;
+    (void)pthread_cond_broadcast(&emu->wait);
+    (void)pthread_mutex_unlock(&emu->wait_lock);
+    if (emu->daemon)
+        MHD_stop_daemon(emu->daemon);
+    free_all(emu);
+}
+
+uint16_t emulator_port(const struct emulator *emu)
+{
+    return emu->port;
+}
+
+const char *emulator_base_url(const struct emulator *emu)
+{
+    return emu->base_url;
+}
+
+bool emulator_add_volume(struct emulator *emu, const char *name, struct err *err)
+{
+    return store_add_volume(emu->store, name, err);
+}
+
+bool emulator_add_faults(struct emulator *emu, struct span rules, struct err *err)
+{
+    return faults_add(emu->faults, rules, err);
+}
+
+void emulator_clear_faults(struct emulator *emu)
+{
+    faults_clear(emu->faults);
+}
+
+void emulator_count(const struct emulator *emu, struct emulator_counters *ret)
+{
+    *ret = (struct emulator_counters){
+        .requests = atomic_load(&emu->count.requests),
+        .uploads = atomic_load(&emu->count.uploads),
+        .upload_bytes = atomic_load(&emu->count.upload_bytes),
+        .conflicts = atomic_load(&emu->count.conflicts),
+        .broken_uploads = atomic_load(&emu->count.broken_uploads),
+        .downloads = atomic_load(&emu->count.downloads),
+        .download_bytes = atomic_load(&emu->count.download_bytes),
+        .deletes = atomic_load(&emu->count.deletes),
+        .tokens = atomic_load(&emu->count.tokens),
+        .denied = atomic_load(&emu->count.denied),
+        .faults = atomic_load(&emu->count.faults),
+    };
+}

@@ -1,0 +1,39 @@
+#include "emulator/route.h"
+
+#include "emulator/path.h"
+
+#define FILES "/api/2.0/fs/files/*"
+#define DIRECTORIES "/api/2.0/fs/directories/*"
+
+/* method, pattern, guard, body, check, handle */
+static const struct route routes[] = {
+    {"PUT", FILES, GUARD_TOKEN, BODY_FILE, files_put_check, files_put},
+    {"HEAD", FILES, GUARD_TOKEN, BODY_NONE, NULL, files_head},
+    {"GET", FILES, GUARD_TOKEN, BODY_NONE, NULL, files_get},
+    {"DELETE", FILES, GUARD_TOKEN, BODY_NONE, NULL, files_delete},
+    {"PUT", DIRECTORIES, GUARD_TOKEN, BODY_NONE, NULL, directories_put},
+    {"HEAD", DIRECTORIES, GUARD_TOKEN, BODY_NONE, NULL, directories_head},
+    {"GET", DIRECTORIES, GUARD_TOKEN, BODY_NONE, NULL, directories_get},
+    {"DELETE", DIRECTORIES, GUARD_TOKEN, BODY_NONE, NULL, directories_delete},
+    {"GET", "/api/2.0/preview/scim/v2/Me", GUARD_TOKEN, BODY_NONE, NULL, scim_me},
+    {"GET", "/.well-known/databricks-config", GUARD_OPEN, BODY_NONE, NULL, oidc_host},
+    {"GET", "/oidc/.well-known/oauth-authorization-server", GUARD_OPEN, BODY_NONE, NULL,
+        oidc_server},
+    {"GET", "/oidc/accounts/*/.well-known/oauth-authorization-server", GUARD_OPEN, BODY_NONE, NULL,
+        oidc_server},
+    {"POST", "/oidc/v1/token", GUARD_OPEN, BODY_MEMORY, NULL, oidc_token},
+    {"POST", "/oidc/accounts/*/v1/token", GUARD_OPEN, BODY_MEMORY, NULL, oidc_token},
+    {"GET", "/emulator/state", GUARD_LOCAL, BODY_NONE, NULL, control_state},
+    {"GET", "/emulator/faults", GUARD_LOCAL, BODY_NONE, NULL, control_faults_get},
+    {"POST", "/emulator/faults", GUARD_LOCAL, BODY_MEMORY, NULL, control_faults_post},
+    {"DELETE", "/emulator/faults", GUARD_LOCAL, BODY_NONE, NULL, control_faults_delete},
+};
+
+const struct route *route_find(const char *method, struct span path)
+{
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (strcmp(routes[i].method, method) == 0 && path_glob(span_of(routes[i].pattern), path))
+            return &routes[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,67 @@
+/* emulator/route.h: which function answers which request.
+ *
+ * Shape    one table; the first entry with the method whose pattern fits the path as sent. '*' in a
+ *          pattern is any run of characters; the handler finds the path from the slash before it
+ *          in req->rest.
+ * Threads  any; the table is constant.
+ *
+ * To add an API family: a file with its handlers, their prototypes here, their rows in route.c.
+ */
+#ifndef EMULATOR_ROUTE_H
+#define EMULATOR_ROUTE_H
+
+#include "base/str.h"
+
+struct request;
+
+enum route_body {
+    BODY_NONE,   /* read and thrown away */
+    BODY_MEMORY, /* req->body */
+    BODY_FILE,   /* req->upload, a file of the store */
+};
+
+enum route_guard {
+    GUARD_TOKEN, /* a bearer token */
+    GUARD_OPEN,  /* anybody */
+    GUARD_LOCAL, /* anybody on this machine; faults and counters leave it alone */
+};
+
+struct route {
+    const char *method;
+    const char *pattern;
+    enum route_guard guard;
+    enum route_body body;
+    void (*check)(struct request *req); /* before the body; may answer already. NULL: nothing */
+    void (*handle)(struct request *req);
+};
+
+const struct route *route_find(const char *method, struct span path);
+
+/* files.c */
+void files_put_check(struct request *req);
+void files_put(struct request *req);
+void files_head(struct request *req);
+void files_get(struct request *req);
+void files_delete(struct request *req);
+
+/* directories.c */
+void directories_put(struct request *req);
+void directories_head(struct request *req);
+void directories_get(struct request *req);
+void directories_delete(struct request *req);
+
+/* oidc.c */
+void oidc_host(struct request *req);
+void oidc_server(struct request *req);
+void oidc_token(struct request *req);
+
+/* scim.c */
+void scim_me(struct request *req);
+
+/* control.c */
+void control_state(struct request *req);
+void control_faults_get(struct request *req);
+void control_faults_post(struct request *req);
+void control_faults_delete(struct request *req);
+
+#endif
