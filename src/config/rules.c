@@ -155,16 +155,11 @@ static bool is_loopback(const char *host)
            strcasecmp(host, "localhost") == 0;
 }
 
+/* That the stream is not on this machine is said by `run`, each time it starts. */
 static void warn_open(struct config *c)
 {
-    const struct value *stream = config_value(c, "stream_ip");
     const struct value *status = config_value(c, "status_listen");
 
-    if (stream->rank != RANK_DEFAULT && !stream->bad && !is_loopback(stream->text))
-        config_warn(c, stream->name, stream->text,
-            "not this machine: the stream is plain TCP without a password; the network between "
-            "must "
-            "be trusted");
     if (status->rank != RANK_DEFAULT && !status->bad && c->settings.status_host &&
         !is_loopback(c->settings.status_host))
         config_warn(c, status->name, status->text,

@@ -37,8 +37,8 @@ static const char *const formats[] = {"text", "json", NULL};
 
 const struct setting setting_table[] = {
     /* --- Kelvin stream --- */
-    {.key = "stream_ip",
-        .flag = "stream-ip",
+    {.key = "stream_host",
+        .flag = "stream-host",
         .env = {"KELVIN_STREAM_IP"},
         .env_any_case = true,
         .type = SETTING_TEXT,
