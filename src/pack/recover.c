@@ -1,0 +1,394 @@
+/* The start: what the journal and the outbox hold after any end is brought to the state that pack
+ * and ship expect (durability.md 7, steps 3 to 7). Everything is done in an order that lets a crash
+ * at any call be followed by the same again:
+ *
+ *   outbox/ synced -> names checked -> identity -> files that meet a segment verified (a wrong one
+ * is counted, then set aside) -> holes counted -> P4 finished for closed segments -> unsealed ones
+ *   rewritten -> next number known -> P4 for the newest, after a newer one exists -> both synced
+ *
+ * Files of another instance (copied in by hand) are sent like any other, but say nothing about our
+ * sequence numbers.
+ */
+#include "pack/build.h"
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "state/quarantine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct range { /* [first, end) */
+    uint64_t first, end;
+};
+
+struct ranges {
+    struct range *items;
+    size_t count;
+};
+
+struct recovery {
+    struct state *st;
+    struct limits *limits;
+    struct gaps *gaps;
+    struct outbox box;
+    struct outbox_list files;
+    struct segment_list segments;
+    struct ranges covered; /* what good files of ours hold */
+    uint64_t next_seq;     /* one past the highest number in a name */
+    struct pack_recovery result;
+};
+
+/* --- ranges --- */
+
+/* Moves *at behind a range that holds it. */
+static bool skip_one(const struct ranges *set, uint64_t *at)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->items[i].first <= *at && *at < set->items[i].end) {
+            *at = set->items[i].end;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first piece of [*at, end) that is in none of the ranges; *at moves behind it. */
+static bool next_uncovered(const struct ranges *set, uint64_t *at, uint64_t end, struct range *ret)
+{
+    uint64_t stop = end;
+
+    while (*at < end && skip_one(set, at))
+        continue;
+    if (*at >= end)
+        return false;
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->items[i].first > *at && set->items[i].first < stop)
+            stop = set->items[i].first;
+    }
+    *ret = (struct range){*at, stop};
+    *at = stop;
+    return true;
+}
+
+static bool is_covered(const struct ranges *set, uint64_t first, uint64_t end)
+{
+    struct range piece;
+
+    return first < end && !next_uncovered(set, &first, end, &piece);
+}
+
+static bool is_touched(const struct ranges *set, uint64_t first, uint64_t end)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->items[i].first < end && first < set->items[i].end)
+            return true;
+    }
+    return false;
+}
+
+/* --- gaps --- */
+
+static bool lose(struct recovery *r, uint64_t first, uint64_t end, enum gap_reason reason,
+    const char *where, struct err *err)
+{
+    struct gap gap = {
+        .from_seq = first,
+        .to_seq = end - 1,
+        .readings = end - first,
+        .reason = reason,
+        .promised = true,
+        .where = where,
+    };
+    uint64_t before = gaps_count(r->gaps);
+
+    if (!gaps_write(r->gaps, &gap, err))
+        return false;
+    r->result.journal.gaps += gaps_count(r->gaps) - before;
+    r->result.journal.promised_gaps += gaps_count(r->gaps) - before;
+    return true;
+}
+
+/* A gap for each piece of [first, end) that `set` does not hold. */
+static bool lose_uncovered(struct recovery *r, const struct ranges *set, uint64_t first,
+    uint64_t end, enum gap_reason reason, const char *where, struct err *err)
+{
+    struct range piece;
+
+    while (next_uncovered(set, &first, end, &piece)) {
+        if (!lose(r, piece.first, piece.end, reason, where, err))
+            return false;
+    }
+    return true;
+}
+
+/* --- names --- */
+
+static bool is_ours(const struct recovery *r, const struct file_name *name)
+{
+    return memcmp(name->instance, r->st->instance_text, sizeof(name->instance) - 1) == 0;
+}
+
+static void note_names(struct recovery *r, const struct outbox_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct file_name *name = &list->items[i].name;
+
+        if (is_ours(r, name) && name->last_seq >= r->next_seq)
+            r->next_seq = name->last_seq + 1;
+    }
+}
+
+/* Never deleted because it looks odd. */
+static bool set_strange_aside(struct recovery *r, struct err *err)
+{
+    for (size_t i = 0; i < r->files.strange_count; i++) {
+        if (!quarantine_file(
+                r->st, r->limits, r->st->outbox, r->files.strange[i], LIMITS_OUTBOX, err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_outbox(struct recovery *r, struct err *err)
+{
+    /* First of all: a name left in memory by a kill between the two halves of P3 must not cost its
+     * segment below. */
+    return file_sync(r->st->outbox, err) && outbox_scan(&r->box, false, &r->files, err) &&
+           set_strange_aside(r, err);
+}
+
+/* Every readable header must say the same as IDENTITY; a lost IDENTITY is taken from them. Without
+ * any, the id is new: numbers of a lost journal may have been used up to any value. */
+static bool settle_identity(struct recovery *r, struct err *err)
+{
+    for (size_t i = 0; i < r->segments.count; i++) {
+        const struct segment_info *s = &r->segments.items[i];
+
+        if (s->header_ok && !state_set_instance(r->st, s->header.instance, err))
+            return err_wrap(err, "'%s'", s->name);
+    }
+    return state_set_instance(r->st, r->st->instance_known ? r->st->instance : NULL, err);
+}
+
+static bool read_names(struct recovery *r, struct err *err)
+{
+    struct outbox_list refused;
+
+    if (!outbox_scan(&r->box, true, &refused, err))
+        return false;
+    note_names(r, &r->files);
+    note_names(r, &refused);
+    outbox_list_done(&refused);
+    return true;
+}
+
+/* --- files against segments --- */
+
+/* The end of a segment for comparisons; the newest one without a seal reaches as far as it likes.
+ */
+static uint64_t end_of(const struct segment_info *s)
+{
+    return s->end_seq == 0 && s->newest ? UINT64_MAX : s->end_seq;
+}
+
+static bool meets_segment(const struct recovery *r, const struct file_name *name)
+{
+    for (size_t i = 0; i < r->segments.count; i++) {
+        const struct segment_info *s = &r->segments.items[i];
+
+        if (s->first_seq <= name->last_seq && name->first_seq < end_of(s))
+            return true;
+    }
+    return false;
+}
+
+/* What the segments still hold of it is packed again; the rest is a loss. Pieces between two
+ * segments are left to count_holes, which would meet them again at the next start. */
+static bool set_wrong_aside(struct recovery *r, const struct outbox_entry *entry, struct err *err)
+{
+    uint64_t first = entry->name.first_seq, end = entry->name.last_seq + 1;
+    const struct segment_info *oldest = &r->segments.items[0];
+    const struct segment_info *newest = &r->segments.items[r->segments.count - 1];
+
+    if (first < oldest->first_seq &&
+        !lose(r, first, oldest->first_seq, GAP_DAMAGED, entry->text, err))
+        return false;
+    if (end > end_of(newest) && !lose(r, end_of(newest), end, GAP_DAMAGED, entry->text, err))
+        return false;
+    if (!outbox_quarantine(&r->box, entry, err))
+        return false;
+    r->result.quarantined++;
+    return true;
+}
+
+static bool verify(
+    const struct recovery *r, const struct outbox_entry *entry, bool *ret_ok, struct err *err)
+{
+    if (outbox_verify(&r->box, entry, ret_ok, err))
+        return true;
+    *ret_ok = false;
+    return pack_is_unreadable(err);
+}
+
+/* Only files that meet a segment are read now; ship checks the others before their first try. */
+static bool check_files(struct recovery *r, struct err *err)
+{
+    r->covered.items = calloc(r->files.count + 1, sizeof(*r->covered.items));
+    if (!r->covered.items)
+        return err_set(err, ERR_FULL, ENOMEM, "no memory for %zu files", r->files.count);
+    for (size_t i = 0; i < r->files.count; i++) {
+        const struct outbox_entry *entry = &r->files.items[i];
+        bool good = true;
+
+        r->result.files++;
+        if (!is_ours(r, &entry->name))
+            continue;
+        if (meets_segment(r, &entry->name) && !verify(r, entry, &good, err))
+            return false;
+        if (good) {
+            r->covered.items[r->covered.count++] =
+                (struct range){entry->name.first_seq, entry->name.last_seq + 1};
+            continue;
+        }
+        if (!set_wrong_aside(r, entry, err))
+            return false;
+        r->result.files--;
+    }
+    return true;
+}
+
+/* Pack works strictly oldest first, so no hole between two segments is legitimate, except where a
+ * file holds the readings. */
+static bool count_holes(struct recovery *r, struct err *err)
+{
+    for (size_t i = 0; i + 1 < r->segments.count; i++) {
+        const struct segment_info *s = &r->segments.items[i];
+
+        if (!lose_uncovered(r, &r->covered, s->end_seq, s[1].first_seq, GAP_MISSING, s->name, err))
+            return false;
+    }
+    return true;
+}
+
+/* P4, once more. A segment that a file holds only in part cannot come about (a file is named after
+ * the end of its last segment is durable): it is set aside, and what no file holds is counted. */
+static bool finish_segment(struct recovery *r, const struct segment_info *s, struct err *err)
+{
+    if (!is_covered(&r->covered, s->first_seq, s->end_seq)) {
+        if (!lose_uncovered(r, &r->covered, s->first_seq, s->end_seq, GAP_DAMAGED, s->name, err))
+            return false;
+        return quarantine_file(r->st, r->limits, r->st->journal, s->name, LIMITS_JOURNAL, err);
+    }
+    if (!file_unlink(r->st->journal, s->name, err))
+        return false;
+    limits_sub(r->limits, LIMITS_JOURNAL, s->bytes);
+    r->result.segments_finished++;
+    return true;
+}
+
+static bool finish_closed(struct recovery *r, struct err *err)
+{
+    /* The newest one's name first: it carries the numbers. */
+    if (!file_sync(r->st->journal, err))
+        return false;
+    for (size_t i = 0; i < r->segments.count; i++) {
+        const struct segment_info *s = &r->segments.items[i];
+
+        if (!s->newest && is_touched(&r->covered, s->first_seq, s->end_seq) &&
+            !finish_segment(r, s, err))
+            return false;
+    }
+    return file_sync(r->st->journal, err);
+}
+
+/* --- the newest segment --- */
+
+static bool skip_covered(void *context, uint64_t first_seq, uint64_t end_seq)
+{
+    const struct recovery *r = context;
+
+    return is_covered(&r->covered, first_seq, end_seq);
+}
+
+/* An empty segment that carries the next number; journal_open puts the active one in its place. */
+static bool write_carrier(struct recovery *r, struct err *err)
+{
+    struct segment_header header = {
+        .version = 1, .first_seq = r->result.next_seq, .created_us = clock_wall_us()};
+    uint8_t bytes[SEGMENT_HEADER_BYTES];
+    char name[SEGMENT_NAME_SIZE];
+
+    memcpy(header.instance, r->st->instance, sizeof(header.instance));
+    if (!rng_secure(&header.salt, sizeof(header.salt), err))
+        return false;
+    segment_header_put(bytes, &header);
+    segment_name(name, header.first_seq);
+    if (!file_write_whole(r->st->journal, name, bytes, sizeof(bytes), err)) {
+        /* 64 bytes on a full disk: the reserve is there for this too. */
+        if (err->kind != ERR_FULL || !outbox_drop_reserve(&r->box, err) ||
+            !file_write_whole(r->st->journal, name, bytes, sizeof(bytes), err))
+            return false;
+    }
+    limits_add(r->limits, LIMITS_JOURNAL, sizeof(bytes));
+    return true;
+}
+
+/* The newest segment can only be in a file when the power failed while its successor's name was not
+ * durable yet. It must not go before there is a successor again. */
+static bool finish_newest(struct recovery *r, struct err *err)
+{
+    struct segment_info *s;
+
+    scan_list_done(&r->segments);
+    if (!scan_list(r->st, &r->segments, err))
+        return false;
+    if (r->segments.count == 0)
+        return true;
+    s = &r->segments.items[r->segments.count - 1];
+    if (s->end_seq == 0) /* kept unsealed: journal_recover has found its end */
+        s->end_seq = r->result.journal.next_seq;
+    if (!is_touched(&r->covered, s->first_seq, s->end_seq))
+        return true;
+    return write_carrier(r, err) && finish_segment(r, s, err);
+}
+
+/* --- all of it --- */
+
+static bool recover(struct recovery *r, struct err *err)
+{
+    struct pack_recovery *result = &r->result;
+    struct journal_recovery journal = {0};
+    uint64_t gaps, promised_gaps;
+
+    if (!read_outbox(r, err) || !scan_list(r->st, &r->segments, err) || !settle_identity(r, err) ||
+        !read_names(r, err) || !check_files(r, err) || !count_holes(r, err) ||
+        !finish_closed(r, err))
+        return false;
+    gaps = result->journal.gaps;
+    promised_gaps = result->journal.promised_gaps;
+    if (!journal_recover(r->st, r->limits, r->gaps, skip_covered, r, &journal, err))
+        return false;
+    result->journal = journal;
+    result->journal.gaps += gaps;
+    result->journal.promised_gaps += promised_gaps;
+    result->next_seq = journal.next_seq > r->next_seq ? journal.next_seq : r->next_seq;
+    return finish_newest(r, err) && file_sync(r->st->outbox, err) && file_sync(r->st->journal, err);
+}
+
+bool pack_recover(struct state *st, struct limits *limits, struct gaps *gaps,
+    struct pack_recovery *ret, struct err *err)
+{
+    struct recovery r = {.st = st, .limits = limits, .gaps = gaps, .next_seq = 1};
+    bool ok;
+
+    outbox_init(&r.box, st, limits);
+    ok = recover(&r, err);
+    if (ok)
+        *ret = r.result;
+    outbox_list_done(&r.files);
+    scan_list_done(&r.segments);
+    free(r.covered.items);
+    return ok;
+}
