@@ -18,12 +18,15 @@
 
 struct framer;
 
-/* Memory: line_max + FRAMER_RECEIVE_BYTES of address space; resident only what long lines touched.
+/* line_max: 4 bytes to 1 GiB. Memory: line_max + FRAMER_RECEIVE_BYTES of address space; resident
+ * only what long lines touched.
  */
 struct framer *framer_new(size_t line_max, struct err *err);
 void framer_free(struct framer *f);
 
-/* A new connection: forgets a half line (returns its length, 0: none) and expects a BOM again. */
+/* A new connection: forgets a half line (returns its length, 0: none) and expects a BOM again.
+ * Whole lines not yet taken stay. A too long line cut off by the end of its connection counts as
+ * ended: framer_too_long tells of it, framer_rest does not. */
 size_t framer_restart(struct framer *f);
 
 /* Room for at least one receive; then say how much came. */
@@ -38,7 +41,10 @@ void framer_take(struct framer *f, size_t used);
 struct span framer_rest(const struct framer *f);
 
 /* A too long line ended since the last call: true once per line, with its first bytes (borrowed
- * until the next framer_added) and its whole length. */
+ * until the next framer_added or framer_restart) and its whole length. Ask until it says false
+ * after each framer_added; what is not fetched waits in bounded memory, at last without sample and
+ * length.
+ */
 bool framer_too_long(struct framer *f, struct span *ret_sample, uint64_t *ret_len);
 
 #endif
