@@ -27,7 +27,7 @@ bool pipeline_init(struct pipeline *p, struct err *err)
     atomic_init(&p->pack_ended, false);
     atomic_init(&p->ship_ended, false);
     atomic_init(&p->broken, false);
-    atomic_init(&p->new_secrets, false);
+    atomic_init(&p->reload_secrets, false);
     atomic_init(&p->stop_deadline_us, 0);
     return true;
 }

@@ -31,7 +31,7 @@ struct pipeline {
     atomic_bool stopping;                             /* SIGTERM: intake ends first */
     atomic_bool intake_ended, pack_ended, ship_ended;
     atomic_bool broken;                    /* ERR_BROKEN somewhere: exit code 4 */
-    atomic_bool new_secrets;               /* SIGHUP: ship takes them into use */
+    atomic_bool reload_secrets;               /* SIGHUP: ship reads them again */
     atomic_int_least64_t stop_deadline_us; /* monotonic; 0: not stopping */
 };
 

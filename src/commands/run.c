@@ -157,29 +157,14 @@ static void begin_stop(struct run *r, const char *why)
     pipeline_wake(p->wake_ship);
 }
 
-static void reload(struct run *r)
-{
-    struct err err;
-    bool changed = false;
-
-    if (!config_reload_secrets(r->options->config, &changed, &err))
-        LOG_WARN("reload_failed", LOG_TEXT("error", err.text),
-            LOG_TEXT("do", "the old secrets stay in use"));
-    else
-        LOG_INFO("reloaded", LOG_TEXT("secrets", changed ? "changed" : "the same"));
-    if (changed) {
-        atomic_store(&r->pipeline.new_secrets, true);
-        pipeline_wake(r->pipeline.wake_ship);
-    }
-}
-
 static void take_signals(struct run *r)
 {
     struct signalfd_siginfo info;
 
     while (read(r->options->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGHUP) {
-            reload(r);
+            atomic_store(&r->pipeline.reload_secrets, true);
+            pipeline_wake(r->pipeline.wake_ship);
         } else if (atomic_load(&r->pipeline.stop_deadline_us)) {
             live_end(&r->live, false);
             LOG_WARN("stopped_at_once", LOG_TEXT("reason", "second signal"));

@@ -109,7 +109,31 @@ static int64_t wait_us(struct pipeline *p)
     return wait > 0 ? wait : 0;
 }
 
-static void work(struct pipeline *p, struct uploader *u)
+/* After SIGHUP, and after a 401: the secret in its file or profile may be another one now. Only this loop
+ * touches secrets once the loops run. */
+static void renew_secret(struct pipeline *p, struct workspace *ws)
+{
+    const struct settings *s = p->settings;
+    struct secret *secret = NULL;
+    bool changed = false;
+    struct err err;
+
+    if (!config_reload_secrets(p->config, &changed, &err)) {
+        LOG_WARN("reload_failed", LOG_TEXT("error", err.text),
+            LOG_TEXT("do", "the old secret stays in use"));
+        return;
+    }
+    LOG_INFO("reloaded", LOG_TEXT("secret", changed ? "changed" : "the same"));
+    if (!changed)
+        return;
+    secret = secret_copy(s->auth == AUTH_TYPE_PAT ? s->token : s->client_secret, &err);
+    if (secret)
+        workspace_renew(ws, secret); /* takes it */
+    else
+        LOG_WARN("reload_failed", LOG_TEXT("error", err.text));
+}
+
+static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
 {
     bool look = true;
     struct uploader_event event;
@@ -122,8 +146,13 @@ static void work(struct pipeline *p, struct uploader *u)
             return;
         }
         look = pipeline_woken(p->wake_ship, 0);
-        while (uploader_event(u, &event))
+        if (atomic_exchange(&p->reload_secrets, false))
+            renew_secret(p, ws);
+        while (uploader_event(u, &event)) {
             tell(p, &event);
+            if (event.kind == UPLOADER_ILL && event.err.code == 401)
+                renew_secret(p, ws);
+        }
         counters_set_error(p->counters, &p->counters->ship_error,
             uploader_error(u)->kind == ERR_NONE ? NULL : uploader_error(u));
         publish(p, u);
@@ -154,7 +183,7 @@ void *ship_loop(void *pipeline)
     if (ws)
         u = uploader_new(&box, ws, p->gaps, &options, &err);
     if (u)
-        work(p, u);
+        work(p, u, ws);
     else
         pipeline_break(p, "ship", &err);
     if (u)
