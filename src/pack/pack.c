@@ -277,7 +277,8 @@ static bool must_drop(struct pack *p, enum limits_level level, size_t files)
 
 /* --- one step --- */
 
-/* All that waits, oldest first, up to merge_bytes; near a limit one at a time. 0: not yet. */
+/* All that waits, oldest first, up to merge_bytes; near a limit one at a time. A segment without a
+ * header ends the run: it is no source of rows, and is set aside when it is the oldest. 0: not yet. */
 static size_t choose(const struct pack *p, bool all, enum limits_level level, size_t files)
 {
     size_t count = closed_count(p), n = 1;
@@ -291,7 +292,7 @@ static size_t choose(const struct pack *p, bool all, enum limits_level level, si
     if (level != LIMITS_FINE)
         return 1;
     bytes = closed(p, 0)->bytes;
-    while (n < count && closed(p, n)->bytes <= p->options.merge_bytes &&
+    while (n < count && closed(p, n)->header_ok && closed(p, n)->bytes <= p->options.merge_bytes &&
            bytes <= p->options.merge_bytes - closed(p, n)->bytes)
         bytes += closed(p, n++)->bytes;
     return n;
@@ -387,6 +388,10 @@ static bool step(
     count = choose(p, all, level, files);
     if (count == 0)
         return true;
+    if (!closed(p, 0)->header_ok) {
+        *ret = PACK_CLEANED;
+        return set_aside(p, err);
+    }
     if (level == LIMITS_REACHED) {
         reserve = outbox_has_reserve(&p->box);
         /* With nothing to deliver nobody else would make room: then at least try. */
