@@ -7,8 +7,6 @@
 #define BUILD "0"
 #endif
 
-#define GROUPS_MAX 65536U
-
 static const char magic[4] = {'P', 'A', 'R', '1'};
 
 struct group_note {
@@ -188,7 +186,7 @@ static struct group_note *add_group(struct parquet_writer *w, struct err *err)
         size_t size = w->groups_size ? w->groups_size * 2 : 8;
         struct group_note *more = NULL;
 
-        if (size <= GROUPS_MAX)
+        if (size <= PARQUET_GROUPS_MAX)
             more = realloc(w->groups, size * sizeof(*more));
         if (!more) {
             (void)err_set(err, ERR_FULL, 0, "no memory for %zu row groups", size);
