@@ -1,10 +1,11 @@
 /* state/limits.h: how much the state directory may hold, and when it is full.
  *
  * Shape    atomic counters of bytes per part, kept by whoever writes or deletes there; free space
- * is asked of the file system at most once a second. Units    bytes (lengths; a preallocated
- * segment counts whole). Limits   state_bytes_max for all of it; free_bytes_min left to others.
- * Errors   none of its own.
- * Owner    one struct for the process, caller-owned.
+ *          is asked of the file system at most once a second.
+ * Units    bytes (lengths; a preallocated segment counts whole).
+ * Limits   state_bytes_max for all of it; free_bytes_min left to others.
+ * Errors   none of its own. limits_check and limits_left cost a few loads.
+ * Owner    one struct for the process, caller-owned; the state is borrowed.
  * Threads  any.
  * Source   durability.md 9; design.md 5 (state_bytes_max, free_bytes_min).
  */
@@ -34,7 +35,8 @@ struct limits {
     atomic_uint_least64_t used[LIMITS_PARTS];
     atomic_uint_least64_t free_bytes; /* last answer of the file system */
     atomic_int_least64_t asked_us;    /* monotonic */
-    atomic_bool no_space;             /* a call said ERR_FULL; cleared when there is room again */
+    atomic_bool no_space;             /* a call said ERR_FULL; cleared when there is room again: */
+    atomic_uint full_asks; /* after something was deleted, or so many good answers of the disk */
     const struct state *state;
 };
 
@@ -43,6 +45,7 @@ struct limits {
 NODISCARD bool limits_init(struct limits *l, const struct state *st, uint64_t state_bytes_max,
     uint64_t free_bytes_min, struct err *err);
 
+/* These three take NULL: nothing is counted. */
 void limits_add(struct limits *l, enum limits_part part, uint64_t bytes);
 void limits_sub(struct limits *l, enum limits_part part, uint64_t bytes);
 void limits_said_full(struct limits *l); /* some call said ERR_FULL */

@@ -1,11 +1,13 @@
 /* state/state.h: the state directory: one writer, one identity, one local file system.
  *
  * Shape    <dir>/ LOCK IDENTITY journal/ outbox/ refused/ rejected/ quarantine/ gaps.log, each
- * subdirectory held open for the life of the process. Limits   one process (flock on LOCK). Errors
- * ERR_DENIED: not ours to use (owner, file system, mixed directories, newer format); ERR_RETRY with
- *          `busy` set: another process holds the lock; ERR_BROKEN: it cannot be read or synced.
+ *          subdirectory held open for the life of the process (docs/formats/journal.md).
+ * Limits   one process (flock on LOCK).
+ * Errors   ERR_DENIED: not ours to use (owner, mode, file system, mixed directories, newer format);
+ *          ERR_RETRY with `busy` set: another process holds the lock; ERR_BROKEN: it cannot be
+ *          read or synced.
  * Owner    state_open makes it, state_close releases it (the lock file is never deleted).
- * Threads  constant after state_open: any.
+ * Threads  constant after state_open and state_set_instance: any.
  * Source   durability.md 3, 7 (steps 1, 2), 11.
  */
 #ifndef STATE_STATE_H
