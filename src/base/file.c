@@ -207,7 +207,9 @@ bool file_write(int fd, const void *data, size_t len, size_t *ret_written, struc
     while (ok && done < len) {
         ssize_t n = write(fd, p + done, len - done);
 
-        if (n >= 0)
+        if (n == 0)
+            errno = EIO; /* no progress and no reason: do not turn for ever */
+        if (n > 0)
             done += (size_t)n;
         else if (errno != EINTR)
             ok = err_sys(err, ERR_BROKEN, "write %zu bytes", len - done);
@@ -227,7 +229,9 @@ bool file_write_at(int fd, uint64_t offset, const void *data, size_t len, struct
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n == 0)
+            errno = EIO;
+        if (n <= 0)
             return err_sys(err, ERR_BROKEN, "write %zu bytes at %llu", len - done,
                 (unsigned long long)(offset + done));
         done += (size_t)n;

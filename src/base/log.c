@@ -33,19 +33,29 @@ static bool is_plain(const char *text)
     return true;
 }
 
-static void add_text(struct buf *line, const struct log_field *f)
+/* The value, or its first bytes; a character is not cut in two. */
+static struct span shown(const struct log_field *f, size_t most)
 {
-    const char *text = f->text ? f->text : "";
+    struct span text = span_of(f->text ? f->text : "");
 
-    buf_printf(line, " %s=", f->key);
-    if (is_plain(text))
-        buf_add_text(line, text);
-    else
-        json_quote(line, span_of(text));
+    if (text.len <= most)
+        return text;
+    while (most > 0 && ((unsigned char)text.data[most] & 0xc0) == 0x80)
+        most--;
+    return (struct span){text.data, most};
 }
 
-static void text_line(
-    struct buf *line, enum log_level level, const char *event, const struct log_field *fields)
+static void add_text(struct buf *line, const struct log_field *f, size_t most)
+{
+    buf_printf(line, " %s=", f->key);
+    if (f->text && is_plain(f->text))
+        buf_add(line, f->text, shown(f, most).len);
+    else
+        json_quote(line, shown(f, most));
+}
+
+static void text_line(struct buf *line, enum log_level level, const char *event,
+    const struct log_field *fields, size_t most)
 {
     buf_printf(line, "%s %s", names[level], event);
     for (const struct log_field *f = fields; f->kind != LOG_END; f++) {
@@ -53,7 +63,7 @@ static void text_line(
 
         switch (f->kind) {
         case LOG_KIND_TEXT:
-            add_text(line, f);
+            add_text(line, f, most);
             break;
         case LOG_KIND_INT:
             buf_printf(line, " %s=%lld", f->key, (long long)f->number);
@@ -71,8 +81,8 @@ static void text_line(
     }
 }
 
-static void json_line(
-    struct buf *line, enum log_level level, const char *event, const struct log_field *fields)
+static void json_line(struct buf *line, enum log_level level, const char *event,
+    const struct log_field *fields, size_t most)
 {
     char now[CLOCK_TEXT_SIZE];
     struct json_out json;
@@ -85,7 +95,8 @@ static void json_line(
     for (const struct log_field *f = fields; f->kind != LOG_END; f++) {
         switch (f->kind) {
         case LOG_KIND_TEXT:
-            json_key_text(&json, f->key, f->text ? f->text : "");
+            json_key(&json, f->key);
+            json_span(&json, shown(f, most));
             break;
         case LOG_KIND_INT:
             json_key_int(&json, f->key, f->number);
@@ -110,15 +121,21 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     if (level > least)
         return;
     buf_init(&line, LOG_LINE_MAX);
-    if (clear)
-        buf_add_text(&line, clear);
-    if (shape == LOG_FORMAT_JSON)
-        json_line(&line, level, event, fields);
-    else
-        text_line(&line, level, event, fields);
-    if (line.len < LOG_LINE_MAX)
-        line.failed = false; /* a value too long: what fitted is still worth reading */
-    buf_add_byte(&line, '\n');
+    /* Values that make the line too long are cut shorter and shorter: the fields behind them and the
+     * end of a JSON object must be there. */
+    for (size_t most = LOG_LINE_MAX; most > 0; most /= 2) {
+        buf_reset(&line);
+        if (clear)
+            buf_add_text(&line, clear);
+        if (shape == LOG_FORMAT_JSON)
+            json_line(&line, level, event, fields, most);
+        else
+            text_line(&line, level, event, fields, most);
+        if (buf_add_byte(&line, '\n'))
+            break;
+    }
+    if (line.failed && line.len)
+        line.data[line.len - 1] = '\n'; /* names alone fill it: still one line */
     if (line.len) {
         ssize_t ignored = write(STDERR_FILENO, line.data, line.len);
 
