@@ -25,7 +25,8 @@ enum batch_order { BATCH_BY_SERIES, BATCH_BY_TIME };
 
 struct batch_gap {
     uint64_t from_seq, to_seq;
-    uint32_t reason; /* enum gap_reason */
+    uint64_t readings; /* missing in that range; of rows without a name not all of it is */
+    uint32_t reason;   /* enum gap_reason */
     bool promised;
     uint64_t offset, bytes; /* where in the segment; bytes 0: not a byte range */
     char segment[SEGMENT_NAME_SIZE];
