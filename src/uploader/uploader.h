@@ -1,7 +1,7 @@
 /* uploader/uploader.h: delivers the outbox: when to try, how long to wait, what an answer means.
  *
  * Shape    uploader_step drives everything that is due and waits for answers at most wait_us; it
- * never blocks longer. Events say what happened, for logs and counters. Units    _us microseconds;
+ * never blocks longer, except for reading one file whole before its first try. Events say what happened, for logs and counters. Units    _us microseconds;
  * bytes. Limits   `parallel` requests in flight, oldest file first; one bad file never blocks the
  * others; while the server is down one file probes. Errors   ERR_BROKEN from the outbox (a sync
  * failed): stop. What the server says is never an error here: it is an event. Owner    opaque;
@@ -21,6 +21,8 @@ struct uploader_options {
     uint64_t seed;           /* jitter; 0: any */
     int64_t refuse_after_us; /* one hour: durability.md 10, three answers over at least this long */
     bool drop_oldest;        /* when_full: removes whole undelivered files at the limit */
+    int64_t retry_first_us;  /* 0: 1 s; the waits double from here to 300 s (tests shorten it) */
+    int64_t denied_first_us; /* 0: 60 s; likewise to ten times this */
 };
 
 enum uploader_state {
@@ -72,7 +74,8 @@ void uploader_free(struct uploader *u);
 NODISCARD bool uploader_step(
     struct uploader *u, bool look, int64_t wait_us, int wake_fd, struct err *err);
 
-/* Takes the oldest event; false: none. */
+/* Takes the oldest event; false: none. Take them after every step: 128 are kept, and when more come
+ * the oldest are forgotten (the counters are not). */
 bool uploader_event(struct uploader *u, struct uploader_event *ret);
 
 /* Nothing waits and nothing is in flight. */
@@ -80,6 +83,9 @@ bool uploader_idle(const struct uploader *u);
 enum uploader_state uploader_state(const struct uploader *u);
 const struct err *uploader_error(const struct uploader *u); /* of ILL; kind ERR_NONE: well */
 int64_t uploader_retry_us(const struct uploader *u);        /* until the next try; 0: now */
+
+/* Something was repaired (a new secret, an answer from a person): what waits is due at once. */
+void uploader_try_now(struct uploader *u);
 
 /* Cuts what is in flight (stop). The files stay. */
 void uploader_cut(struct uploader *u);
