@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
-#include "commands/commands.h"
+#include "commands/options.h"
 #include "emulator/emulator.h"
 
 #define VOLUMES_MAX 64U
@@ -17,7 +17,7 @@
 #define LOCAL_CLIENT_ID "00000000-0000-4000-8000-000000000001"
 #define LOCAL_CLIENT_SECRET "local-secret"
 
-struct settings {
+struct emulate {
     struct emulator_options emulator;
     char address[64];
     const char *volumes[VOLUMES_MAX];
@@ -63,32 +63,32 @@ static const char usage[] =
     "  lose                      keep the effect, lose the answer (or answer status=N)\n"
     "  head-length=+1            a wrong length on HEAD\n"
     "  string-expiry             expires_in as text\n"
-    "  count=N|all  after=N  probability=P  seed=N      which requests; one unless given\n"
+    "  count=N|all  after=N  probability=P  seed=N      which requests; all unless given\n"
     "\n"
     "While it runs, from this machine and without credentials:\n"
     "\n"
     "  curl URL/emulator/state\n"
     "  curl URL/emulator/faults\n"
-    "  curl URL/emulator/faults --data-binary 'PUT * lose'\n"
+    "  curl URL/emulator/faults --data-binary 'PUT * lose count=1'\n"
     "  curl URL/emulator/faults -X DELETE\n";
 
 static bool refuse(const char *fmt, ...) PRINTF_LIKE(1, 2);
 static bool refuse(const char *fmt, ...)
 {
+    char text[512];
     va_list args;
 
-    (void)fputs("volume-uploader emulate: ", stderr);
     va_start(args, fmt);
-    (void)vfprintf(stderr, fmt, args);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    (void)fputc('\n', stderr);
+    (void)options_usage("emulate", "%s", text);
     return false;
 }
 
 /* --- options --- */
 
 /* "127.0.0.1:8181", "[::1]:8181", "localhost:0". */
-static bool parse_listen(const char *text, struct settings *set)
+static bool parse_listen(const char *text, struct emulate *set)
 {
     const char *colon = strrchr(text, ':');
     struct span host;
@@ -109,7 +109,7 @@ static bool parse_listen(const char *text, struct settings *set)
 }
 
 /* "90s", "10m", "1h", "250ms". */
-static bool parse_lifetime(const char *text, struct settings *set)
+static bool parse_lifetime(const char *text, struct emulate *set)
 {
     static const struct {
         const char *unit;
@@ -128,7 +128,7 @@ static bool parse_lifetime(const char *text, struct settings *set)
     return refuse("--token-lifetime %s: a time is needed, as 90s, 10m or 1h", text);
 }
 
-static bool add_volume(const char *name, struct settings *set)
+static bool add_volume(const char *name, struct emulate *set)
 {
     if (set->emulator.volume_count == VOLUMES_MAX)
         return refuse("--volume: more than %u", VOLUMES_MAX);
@@ -136,7 +136,7 @@ static bool add_volume(const char *name, struct settings *set)
     return true;
 }
 
-static bool add_fault(const char *rule, struct settings *set)
+static bool add_fault(const char *rule, struct emulate *set)
 {
     if (buf_add_text(&set->faults, rule) && buf_add_byte(&set->faults, '\n'))
         return true;
@@ -157,7 +157,7 @@ static bool read_secret(const char *option, const char *path, struct secret **se
     return true;
 }
 
-static bool secrets_from_environment(struct settings *set)
+static bool secrets_from_environment(struct emulate *set)
 {
     struct err err = {0};
 
@@ -174,7 +174,7 @@ static bool secrets_from_environment(struct settings *set)
     return true;
 }
 
-static bool check_options(struct settings *set)
+static bool check_options(struct emulate *set)
 {
     if (!set->emulator.root)
         return refuse("--root DIR is needed; --help says more");
@@ -202,7 +202,7 @@ enum {
     OPT_HELP
 };
 
-static bool take_option(int option, struct settings *set)
+static bool take_option(int option, struct emulate *set)
 {
     switch (option) {
     case OPT_LISTEN:
@@ -229,13 +229,21 @@ static bool take_option(int option, struct settings *set)
     case OPT_VERBOSE:
         set->verbose = true;
         return true;
-    default: /* getopt_long has said what is wrong */
+    default:
         return false;
     }
 }
 
+/* getopt takes any clear beginning of a name; here, as in every command, the whole is needed. */
+static bool is_short(char **argv, const char *name)
+{
+    const char *word = optarg && optarg == argv[optind - 1] ? argv[optind - 2] : argv[optind - 1];
+
+    return strcspn(word + 2, "=") != strlen(name);
+}
+
 /* False: *ret_exit says how to end. */
-static bool parse_options(int argc, char **argv, struct settings *set, int *ret_exit)
+static bool parse_options(int argc, char **argv, struct emulate *set, int *ret_exit)
 {
     static const struct option options[] = {
         {"listen", required_argument, NULL, OPT_LISTEN},
@@ -251,11 +259,18 @@ static bool parse_options(int argc, char **argv, struct settings *set, int *ret_
         {"help", no_argument, NULL, OPT_HELP},
         {NULL, 0, NULL, 0},
     };
-    int option;
+    int option, index = 0;
 
-    optind = 1;
+    optind = 0; /* glibc: begin anew, for a second call in the same process */
+    opterr = 0;
     *ret_exit = EXIT_USAGE;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":", options, &index)) != -1) {
+        if (option == '?' || option == ':')
+            return refuse(option == '?' ? "unknown option '%s', or a value it does not take"
+                                        : "%s needs a value",
+                argv[optind - 1]);
+        if (is_short(argv, options[index].name))
+            return refuse("write --%s in full", options[index].name);
         if (option == OPT_HELP) {
             (void)fputs(usage, stdout);
             *ret_exit = EXIT_DONE;
@@ -284,7 +299,7 @@ static void log_exchange(void *arg, const struct emulator_exchange *x)
 
 /* What is not given is the local one; a secret of the user's own is never printed. */
 static void print_settings(
-    const struct emulator *emu, const struct settings *set, bool local_token, bool local_secret)
+    const struct emulator *emu, const struct emulate *set, bool local_token, bool local_secret)
 {
     (void)printf("# A local Databricks workspace. Paste this into the shell of a client:\n"
                  "export DATABRICKS_SERVER_HOSTNAME=%s\n",
@@ -308,7 +323,7 @@ static void print_settings(
 
 /* The well-known credentials where the user gave none at all. */
 static bool fill_credentials(
-    struct settings *set, bool *ret_local_token, bool *ret_local_secret, struct err *err)
+    struct emulate *set, bool *ret_local_token, bool *ret_local_secret, struct err *err)
 {
     bool none = !set->token && !set->client_secret;
 
@@ -326,7 +341,7 @@ static bool fill_credentials(
     return true;
 }
 
-static int serve(struct settings *set)
+static int serve(struct emulate *set)
 {
     bool local_token, local_secret;
     struct emulator *emu = NULL;
@@ -347,7 +362,7 @@ static int serve(struct settings *set)
     if (fill_credentials(set, &local_token, &local_secret, &err))
         emu = emulator_start(&set->emulator, &err);
     if (!emu) {
-        (void)refuse("%s", err.text);
+        (void)fprintf(stderr, "error: %s\n", err.text);
         return err.kind == ERR_INPUT ? EXIT_USAGE : EXIT_NO;
     }
     print_settings(emu, set, local_token, local_secret);
@@ -358,7 +373,7 @@ static int serve(struct settings *set)
 
 int command_emulate(int argc, char **argv)
 {
-    struct settings set = {.address = "127.0.0.1"};
+    struct emulate set = {.address = "127.0.0.1"};
     int code;
 
     set.emulator.address = set.address;

@@ -283,6 +283,7 @@ static bool parse_flag(const char *word, struct rule *rule)
     } else if (strcmp(word, "401-once") == 0) {
         act->status = 401;
         act->numeric = true;
+        rule->left = 1;
         (void)str_copy(act->message, sizeof(act->message), "Token is expired.");
     } else {
         return false;
@@ -371,7 +372,7 @@ static bool add_line(struct rule **list, size_t *count, struct span line, struct
     rule = calloc(1, sizeof(*rule));
     if (!rule)
         return err_set(err, ERR_FULL, ENOMEM, "no memory for a fault rule");
-    rule->left = 1;
+    rule->left = NO_END;
     rule->probability = 1;
     rule->seed = 1;
     list[(*count)++] = rule;

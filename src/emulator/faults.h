@@ -26,7 +26,7 @@
  *                                and answer N
  *            head-length=+1      a wrong Content-Length on HEAD of a file
  *            string-expiry       expires_in as text in the token answer
- *            count=N             for this many requests; 1 unless given; count=all: without end
+ *            count=N             for this many requests; count=all, the default: until cleared
  *            after=N             let the first N matching requests pass
  *            probability=P       hit only so often (0 to 1), seeded by seed=N (1)
  *

@@ -151,7 +151,7 @@ static void rules_and_their_length_have_a_limit(void **state)
 
 static void count_and_after_choose_the_requests(void **state)
 {
-    struct faults *faults = with("GET /a status=500 after=2 count=3\nGET /a status=429");
+    struct faults *faults = with("GET /a status=500 after=2 count=3\nGET /a status=429 count=1");
     int want[] = {429, 0, 500, 500, 500, 0, 0};
     struct fault_action act;
 
