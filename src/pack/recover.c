@@ -25,7 +25,7 @@ struct range { /* [first, end) */
 
 struct ranges {
     struct range *items;
-    size_t count;
+    size_t count, size;
 };
 
 struct recovery {
@@ -36,6 +36,7 @@ struct recovery {
     struct outbox_list files;
     struct segment_list segments;
     struct ranges covered; /* what good files of ours hold */
+    struct ranges lost;    /* what has been written to gaps.log */
     uint64_t next_seq;     /* one past the highest number in a name */
     struct pack_recovery result;
 };
@@ -69,6 +70,21 @@ static bool next_uncovered(const struct ranges *set, uint64_t *at, uint64_t end,
     }
     *ret = (struct range){*at, stop};
     *at = stop;
+    return true;
+}
+
+static bool add_range(struct ranges *set, uint64_t first, uint64_t end, struct err *err)
+{
+    if (set->count == set->size) {
+        size_t size = set->size ? set->size * 2 : 64;
+        struct range *more = realloc(set->items, size * sizeof(*more));
+
+        if (!more)
+            return err_set(err, ERR_FULL, ENOMEM, "no memory for %zu ranges", size);
+        set->items = more;
+        set->size = size;
+    }
+    set->items[set->count++] = (struct range){first, end};
     return true;
 }
 
@@ -107,7 +123,7 @@ static bool lose(struct recovery *r, uint64_t first, uint64_t end, enum gap_reas
         return false;
     r->result.journal.gaps += gaps_count(r->gaps) - before;
     r->result.journal.promised_gaps += gaps_count(r->gaps) - before;
-    return true;
+    return add_range(&r->lost, first, end, err);
 }
 
 /* A gap for each piece of [first, end) that `set` does not hold. */
@@ -235,9 +251,6 @@ static bool verify(
 /* Only files that meet a segment are read now; ship checks the others before their first try. */
 static bool check_files(struct recovery *r, struct err *err)
 {
-    r->covered.items = calloc(r->files.count + 1, sizeof(*r->covered.items));
-    if (!r->covered.items)
-        return err_set(err, ERR_FULL, ENOMEM, "no memory for %zu files", r->files.count);
     for (size_t i = 0; i < r->files.count; i++) {
         const struct outbox_entry *entry = &r->files.items[i];
         bool good = true;
@@ -248,8 +261,8 @@ static bool check_files(struct recovery *r, struct err *err)
         if (meets_segment(r, &entry->name) && !verify(r, entry, &good, err))
             return false;
         if (good) {
-            r->covered.items[r->covered.count++] =
-                (struct range){entry->name.first_seq, entry->name.last_seq + 1};
+            if (!add_range(&r->covered, entry->name.first_seq, entry->name.last_seq + 1, err))
+                return false;
             continue;
         }
         if (!set_wrong_aside(r, entry, err))
@@ -305,11 +318,18 @@ static bool finish_closed(struct recovery *r, struct err *err)
 
 /* --- the newest segment --- */
 
-static bool skip_covered(void *context, uint64_t first_seq, uint64_t end_seq)
+/* Nothing to do for journal_recover: a segment that a file holds, or a hole between two segments whose
+ * every reading is in a file or counted by now. */
+static bool skip_settled(void *context, uint64_t first_seq, uint64_t end_seq)
 {
     const struct recovery *r = context;
+    struct range piece;
 
-    return is_covered(&r->covered, first_seq, end_seq);
+    while (next_uncovered(&r->covered, &first_seq, end_seq, &piece)) {
+        if (!is_covered(&r->lost, piece.first, piece.end))
+            return false;
+    }
+    return true;
 }
 
 /* An empty segment that carries the next number; journal_open puts the active one in its place. */
@@ -368,7 +388,7 @@ static bool recover(struct recovery *r, struct err *err)
         return false;
     gaps = result->journal.gaps;
     promised_gaps = result->journal.promised_gaps;
-    if (!journal_recover(r->st, r->limits, r->gaps, skip_covered, r, &journal, err))
+    if (!journal_recover(r->st, r->limits, r->gaps, skip_settled, r, &journal, err))
         return false;
     result->journal = journal;
     result->journal.gaps += gaps;
@@ -390,5 +410,6 @@ bool pack_recover(struct state *st, struct limits *limits, struct gaps *gaps,
     outbox_list_done(&r.files);
     scan_list_done(&r.segments);
     free(r.covered.items);
+    free(r.lost.items);
     return ok;
 }

@@ -1,0 +1,266 @@
+/* Packing and recovery with each disk call failing in turn, once and for ever, and with the process or
+ * the machine stopping there; afterwards the program starts again, as often as it takes, and every
+ * reading must be in the volume exactly once (or superseded, or counted as a gap).
+ *
+ * wrap: openat write pwrite pread fsync fdatasync renameat unlinkat ftruncate fallocate close */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "crash_rig.h"
+#include "pack_rig.h"
+
+int rig_quiet_now(void)
+{
+    return rig_quiet;
+}
+
+static struct pack_rig *shipping; /* for crash.before: ship looks at every moment */
+
+static void ship_now(void)
+{
+    if (shipping && !rig_quiet) /* ship is not at work already */
+        (void)rig_ship(shipping);
+}
+
+static int first_fd(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    __real_close(fd);
+    return fd;
+}
+
+/* One life of the program: until nothing is left to pack, or something stops it. */
+static bool live(struct pack_rig *p, const struct pack_options *options)
+{
+    enum pack_result result = PACK_NOTHING;
+    struct pack_done done;
+    struct pack *pack;
+    unsigned errors = 0;
+    bool ok = pack_rig_start(p);
+
+    if (!ok)
+        return false;
+    pack = pack_new(&p->rig.state, &p->rig.limits, p->gaps, options, &p->rig.err);
+    shipping = p;
+    for (int i = 0; pack && i < 100; i++) {
+        ok = pack_step(pack, true, &result, &done, &p->rig.err);
+        if (ok && result == PACK_NOTHING)
+            break;
+        if (!ok && (p->rig.err.kind == ERR_BROKEN || ++errors > 3))
+            break;
+        if (i % 2 && !crash.dead)
+            (void)rig_ship(p);
+    }
+    ok = ok && pack;
+    if (ok && !crash.dead)
+        (void)rig_ship(p);
+    shipping = NULL;
+    pack_free(pack);
+    pack_rig_stop(p);
+    return ok;
+}
+
+struct scene {
+    const char *name;
+    void (*make)(struct pack_rig *p);
+    uint64_t merge_bytes;
+};
+
+/* Three closed segments, one of them never sealed (its run was rescued), and the active one. */
+static void make_plain(struct pack_rig *p)
+{
+    rig_make_dirs(p);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 40});
+    rig_add_segment(p, (struct rig_segment){.first_seq = 41, .count = 30, .unsealed = true});
+    rig_add_segment(p, (struct rig_segment){.first_seq = 71, .count = 50});
+    rig_add_active(p, 121);
+}
+
+/* The last run ended badly: the newest segment has readings and no seal. */
+static void make_unsealed(struct pack_rig *p)
+{
+    rig_make_dirs(p);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 40});
+    rig_add_segment(p, (struct rig_segment){.first_seq = 41, .count = 30, .unsealed = true});
+}
+
+/* Damage: a changed byte in the middle of a sealed segment. */
+static void make_damaged(struct pack_rig *p)
+{
+    char path[512];
+    FILE *f;
+
+    rig_make_dirs(p);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 40, .group = 10});
+    (void)snprintf(path, sizeof(path), "%s/journal/%016x.seg", p->rig.path, 1);
+    f = fopen(path, "r+b");
+    if (!f || fseek(f, 900, SEEK_SET) != 0 || fputc(0xee, f) == EOF || fclose(f) != 0)
+        abort();
+    rig_add_segment(p, (struct rig_segment){.first_seq = 41, .count = 30});
+    rig_add_active(p, 71);
+}
+
+static const struct scene scenes[] = {
+    {"one file a segment", make_plain, 1},
+    {"one file for all", make_plain, UINT64_C(1) << 28},
+    {"unsealed", make_unsealed, 1},
+    {"damaged", make_damaged, UINT64_C(1) << 28},
+};
+#define SCENES (sizeof(scenes) / sizeof(scenes[0]))
+
+/* After the trouble: a start without any, twice (the second closes what the first made newest). */
+static void settle(struct pack_rig *p, const struct pack_options *options, const char *where)
+{
+    struct verdict v;
+
+    crash_arm(FAULT_NONE, 0, 0);
+    crash.before = NULL;
+    if (!live(p, options))
+        fail_msg("%s: does not start again: %s", where, p->rig.err.text);
+    if (p->recovery.next_seq < p->next_seq)
+        fail_msg("%s: number %" PRIu64 " again", where, p->recovery.next_seq);
+    rig_add_active(p, p->recovery.next_seq);
+    if (!live(p, options))
+        fail_msg("%s: does not start a second time: %s", where, p->rig.err.text);
+    v = rig_judge(p);
+    if (v.lost || v.both || p->twice || p->altered || p->overlaps)
+        fail_msg("%s: lost %" PRIu64 ", twice %" PRIu64 ", altered %" PRIu64 ", overlaps %" PRIu64
+                 ", arrived and counted as lost %" PRIu64,
+            where, v.lost, p->twice, p->altered, p->overlaps, v.both);
+    if (rig_count(&p->rig, "outbox") > 1) /* the reserve */
+        fail_msg("%s: files left in the outbox", where);
+}
+
+struct trouble {
+    enum fault_mode mode;
+    int error;
+    bool power, ship;
+    long second; /* the next start stops at this call too; 0: it does not */
+};
+
+/* False: the run ended before call `at`. */
+static bool try_at(const struct scene *scene, const struct trouble *t, long at)
+{
+    struct pack_options options = pack_rig_options();
+    struct pack_rig p;
+    char where[200];
+    int base = first_fd();
+    bool fired;
+
+    (void)snprintf(where, sizeof(where),
+        "%s, mode %d, errno %d, power %d, ship %d, call %ld, then %ld", scene->name, t->mode,
+        t->error, t->power, t->ship, at, t->second);
+    options.merge_bytes = scene->merge_bytes;
+    pack_rig_init(&p, 1000, 7);
+    scene->make(&p);
+    crash_begin(p.rig.path);
+    crash.before = t->ship ? ship_now : NULL;
+    crash_arm(t->mode, at, t->error);
+    (void)live(&p, &options);
+    fired = crash.fired;
+    crash_close_all(base);
+    if (t->power)
+        crash_take_back();
+    if (fired && t->second) {
+        crash_arm(t->mode, t->second, t->error);
+        (void)live(&p, &options);
+        fired = crash.fired;
+        crash_close_all(base);
+        if (t->power)
+            crash_take_back();
+    }
+    settle(&p, &options, where);
+    crash_end();
+    pack_rig_done(&p);
+    return fired;
+}
+
+static void try_all(const struct scene *scene, const struct trouble *t, long step)
+{
+    long at = 1;
+
+    while (try_at(scene, t, at))
+        at += step;
+    assert_true(at > 20); /* else nothing has been tried */
+}
+
+static void each_call_fails_once(void **unused)
+{
+    static const int errors[] = {EIO, ENOSPC};
+
+    (void)unused;
+    for (size_t s = 0; s < SCENES; s++) {
+        for (size_t e = 0; e < 2; e++)
+            try_all(&scenes[s], &(struct trouble){.mode = FAULT_ONCE, .error = errors[e]}, 1);
+    }
+}
+
+static void each_call_fails_from_then_on(void **unused)
+{
+    static const int errors[] = {EIO, ENOSPC};
+
+    (void)unused;
+    for (size_t s = 0; s < SCENES; s++) {
+        for (size_t e = 0; e < 2; e++)
+            try_all(&scenes[s], &(struct trouble){.mode = FAULT_EVER, .error = errors[e]}, 1);
+    }
+}
+
+static void the_process_stops_at_each_call(void **unused)
+{
+    (void)unused;
+    for (size_t s = 0; s < SCENES; s++) {
+        try_all(&scenes[s], &(struct trouble){.mode = FAULT_STOP, .error = EIO}, 1);
+        try_all(&scenes[s], &(struct trouble){.mode = FAULT_STOP, .error = EIO, .ship = true}, 1);
+    }
+}
+
+static void the_power_fails_at_each_call(void **unused)
+{
+    (void)unused;
+    for (size_t s = 0; s < SCENES; s++) {
+        struct trouble t = {.mode = FAULT_STOP, .error = EIO, .power = true};
+
+        try_all(&scenes[s], &t, 1);
+        t.ship = true; /* and whatever could be seen meanwhile had been sent and deleted */
+        try_all(&scenes[s], &t, 1);
+    }
+}
+
+/* The recovery after a stop is stopped in turn. */
+static void recovery_is_stopped_at_each_call(void **unused)
+{
+    (void)unused;
+    for (size_t s = 0; s < SCENES; s++) {
+        for (int power = 0; power < 2; power++) {
+            for (long second = 1; second < 120; second += 3) {
+                struct trouble t = {.mode = FAULT_STOP,
+                    .error = EIO,
+                    .power = power,
+                    .ship = true,
+                    .second = second};
+
+                for (long at = 1 + second % 7; try_at(&scenes[s], &t, at); at += 7)
+                    continue;
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_call_fails_once),
+        cmocka_unit_test(each_call_fails_from_then_on),
+        cmocka_unit_test(the_process_stops_at_each_call),
+        cmocka_unit_test(the_power_fails_at_each_call),
+        cmocka_unit_test(recovery_is_stopped_at_each_call),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
