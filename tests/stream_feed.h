@@ -17,6 +17,7 @@
 #include "stream/framer.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define FEED_ARRIVAL_US INT64_C(1738326900000000) /* four seconds behind the vectors */

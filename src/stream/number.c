@@ -216,7 +216,7 @@ static bool same_integer(const struct number *n, double value)
     char text[320]; /* the largest double has 309 digits */
     int len;
 
-    if (value <= 0x1p53)
+    if (value < 0x1p53)
         return true;
     len = snprintf(text, sizeof(text), "%.0f", value);
     return span_equal((struct span){n->text.data + n->negative, n->text.len - n->negative},
