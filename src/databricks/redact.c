@@ -98,7 +98,7 @@ static size_t run_length(const char *text, size_t len, size_t at)
     size_t n = 0;
 
     while (at + n < len && in_run(text[at + n])) {
-        struct span before = {text + at, n};
+        struct span before = {text, at + n};
 
         if (text[at + n] == '=' && names_secret(before))
             break;
@@ -109,11 +109,12 @@ static size_t run_length(const char *text, size_t len, size_t at)
 
 static bool is_secret(const char *text, size_t at, struct span run)
 {
-    /* "Bearer token refused", "token: Invalid": announced words of plain letters stay. */
+    /* "Bearer token refused", "token: Invalid": short words of small letters stay. */
     bool word = true;
 
     for (size_t i = 0; i < run.len; i++)
-        word = word && (isalpha((unsigned char)run.data[i]) || strchr(".-_", run.data[i]));
+        word = word && (islower((unsigned char)run.data[i]) || strchr(".-_", run.data[i]) ||
+                           (i == 0 && isupper((unsigned char)run.data[i])));
     if (announced(text, at) && !(word && run.len < 16))
         return true;
     return holds_prefix(run) || (run.len >= RUN_MIN && looks_random(run));

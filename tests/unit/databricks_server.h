@@ -355,7 +355,8 @@ static inline bool server_one(struct server *s, int fd, char *rest, size_t *rest
 
     pthread_mutex_lock(&s->lock);
     s->open_now -= is_put;
-    if (!found || !rule.status)
+    if ((!found || !rule.status) && rule.how != CUT_BEFORE && rule.how != CUT_INSIDE &&
+        rule.how != STALL && rule.how != STALL_BODY)
         server_volume(s, &reply, &q, rule.how);
     if (found && rule.status) {
         server_say(&reply, rule.status, rule.body ? rule.body : "");
