@@ -59,7 +59,7 @@ static void print_token(struct json_out *json, const char *name)
     buf_init(&token, 1024);
     for (const char *p = name; *p; p++)
         buf_printf(&token, "%02x", (unsigned char)*p);
-    json_key_text(json, "next_page_token", buf_text(&token));
+    reply_json_buf(json, "next_page_token", &token);
     buf_done(&token);
 }
 
@@ -83,15 +83,15 @@ static bool page_arguments(struct request *req, size_t *ret_size, struct buf *af
     struct buf text;
     uint64_t size = PAGE_MAX;
     const char *why = NULL;
+    bool found;
 
     buf_init(&text, 2048);
-    if (path_query(req->query, "page_size", &text) && text.len) {
-        if (!str_u64((struct span){text.data, text.len}, &size))
-            why = "page_size is not a number.";
-    }
+    if (!path_query(req->query, "page_size", &text, &found) ||
+        (found && text.len && !str_u64((struct span){text.data, text.len}, &size)))
+        why = "page_size is not a number.";
     buf_reset(&text);
-    if (!why && path_query(req->query, "page_token", &text) &&
-        !parse_token((struct span){text.data, text.len}, after))
+    if (!why && (!path_query(req->query, "page_token", &text, &found) ||
+                    !parse_token((struct span){text.data, text.len}, after)))
         why = "page_token is invalid.";
     buf_done(&text);
     if (why) {
@@ -123,7 +123,7 @@ static bool print_entry(
     buf_add_byte(&path, '/');
     buf_add_text(&path, name);
     json_object(json);
-    json_key_text(json, "path", buf_text(&path));
+    reply_json_buf(json, "path", &path);
     json_key_text(json, "name", name);
     json_key_bool(json, "is_directory", S_ISDIR(info.mode));
     if (S_ISREG(info.mode)) {

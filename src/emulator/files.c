@@ -6,7 +6,7 @@
 
 /* Credentials were good. What can be said before the body is said then, so that a client that
  * waits for "100 Continue" need not send it. */
-void files_put_check(struct request *req)
+void serve_file_put_check(struct request *req)
 {
     enum store_answer answer;
     struct err err = {0};
@@ -23,7 +23,7 @@ void files_put_check(struct request *req)
         reply_store(req, answer, "file", &err);
 }
 
-void files_put(struct request *req)
+void serve_file_put(struct request *req)
 {
     enum store_answer answer;
     struct err err = {0};
@@ -72,7 +72,7 @@ static bool open_target(struct request *req, struct file_info *info)
     return true;
 }
 
-void files_head(struct request *req)
+void serve_file_head(struct request *req)
 {
     struct file_info info;
 
@@ -133,7 +133,7 @@ static void refuse_range(struct request *req, uint64_t bytes)
     reply_header(req, "Content-Range", text);
 }
 
-void files_get(struct request *req)
+void serve_file_get(struct request *req)
 {
     const char *condition = request_header(req, "If-Unmodified-Since");
     uint64_t first = 0, last = 0;
@@ -165,7 +165,7 @@ void files_get(struct request *req)
     atomic_fetch_add(&req->emu->count.download_bytes, req->reply.length);
 }
 
-void files_delete(struct request *req)
+void serve_file_delete(struct request *req)
 {
     enum store_answer answer;
     struct err err = {0};

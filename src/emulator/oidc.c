@@ -14,7 +14,7 @@ void oidc_host(struct request *req)
     buf_add_text(&url, "/oidc");
     reply_json(req, 200, &json);
     json_object(&json);
-    json_key_text(&json, "oidc_endpoint", buf_text(&url));
+    reply_json_buf(&json, "oidc_endpoint", &url);
     json_key_text(&json, "workspace_id", SCIM_WORKSPACE_ID);
     json_key_text(&json, "cloud", "AWS");
     json_key_text(&json, "host_type", "workspace");
@@ -32,7 +32,7 @@ static void add_url(struct json_out *json, struct request *req, const char *key,
     /* "/oidc" or "/oidc/accounts/<id>": what the client asked below. */
     buf_add(&url, req->path.data, req->path.len - strlen(tail));
     buf_add_text(&url, end);
-    json_key_text(json, key, buf_text(&url));
+    reply_json_buf(json, key, &url);
     buf_done(&url);
 }
 
@@ -95,17 +95,18 @@ void oidc_token(struct request *req)
 {
     struct span form = {req->body.data, req->body.len};
     struct buf grant, scope;
+    bool found;
 
     buf_init(&grant, 256);
     buf_init(&scope, 1024);
-    if (!path_query(form, "grant_type", &grant)) {
+    if (!path_query(form, "grant_type", &grant, &found) || !found) {
         oidc_error(req, 400, "invalid_request", "grant_type is missing");
     } else if (!span_is((struct span){grant.data, grant.len}, "client_credentials")) {
         oidc_error(req, 400, "unsupported_grant_type", "only client_credentials is served here");
     } else if (!auth_client(req)) {
         atomic_fetch_add(&req->emu->count.denied, 1);
         oidc_error(req, 401, "invalid_client", "Client authentication failed");
-    } else if (!path_query(form, "scope", &scope) || !scope.len) {
+    } else if (!path_query(form, "scope", &scope, &found) || !scope.len) {
         oidc_error(req, 400, "invalid_scope", "scope is missing");
     } else {
         answer_token(req, (struct span){scope.data, scope.len});

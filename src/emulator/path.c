@@ -121,10 +121,11 @@ bool path_print(struct buf *out, const struct path *path)
     return !out->failed;
 }
 
-bool path_query(struct span query, const char *key, struct buf *out)
+bool path_query(struct span query, const char *key, struct buf *out, bool *ret_found)
 {
     size_t at = 0;
 
+    *ret_found = false;
     while (at < query.len) {
         const char *amp = memchr(query.data + at, '&', query.len - at);
         size_t end = amp ? (size_t)(amp - query.data) : query.len;
@@ -135,12 +136,12 @@ bool path_query(struct span query, const char *key, struct buf *out)
         at = end + 1;
         if (!span_is(name, key))
             continue;
+        *ret_found = true;
         buf_reset(out);
-        if (!equals)
-            return true;
-        return path_unescape((struct span){equals + 1, pair.len - name.len - 1}, true, out);
+        return !equals ||
+               path_unescape((struct span){equals + 1, pair.len - name.len - 1}, true, out);
     }
-    return false;
+    return true;
 }
 
 /* Greedy with one place to come back to: no recursion, at worst len(pattern) * len(text). */

@@ -40,8 +40,9 @@ bool path_print(struct buf *out, const struct path *path);
 /* %XX to bytes, appended to out; false: bad encoding, or out is full. `plus`: '+' is a blank. */
 bool path_unescape(struct span raw, bool plus, struct buf *out);
 
-/* The decoded value of `key` in "a=1&b=2". False: not there, or badly encoded. */
-bool path_query(struct span query, const char *key, struct buf *out);
+/* The decoded value of `key` in "a=1&b=2"; *ret_found: is it there? False: badly encoded, or more
+ * than out takes; then nobody may act as if it was not there. */
+NODISCARD bool path_query(struct span query, const char *key, struct buf *out, bool *ret_found);
 
 /* '*' in the pattern is any run of bytes, slashes too; all other bytes are themselves. */
 bool path_glob(struct span pattern, struct span text);

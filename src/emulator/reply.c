@@ -42,6 +42,12 @@ void reply_json(struct request *req, int status, struct json_out *json)
     json_init(json, &req->reply.body);
 }
 
+void reply_json_buf(struct json_out *json, const char *key, struct buf *value)
+{
+    json_key_text(json, key, buf_text(value));
+    json->buf->failed = json->buf->failed || value->failed;
+}
+
 /* RequestInfo is what people quote to the vendor's support, so a client should log it. */
 static void add_details(struct request *req, struct json_out *json, const char *reason)
 {

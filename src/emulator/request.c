@@ -44,11 +44,12 @@ bool request_query_bool(struct request *req, const char *key, bool missing, bool
 {
     struct buf text;
     struct span value;
-    bool ok = true;
+    bool found, ok;
 
     buf_init(&text, 64);
     *ret = missing;
-    if (path_query(req->query, key, &text)) {
+    ok = path_query(req->query, key, &text, &found);
+    if (ok && found) {
         value = (struct span){text.data, text.len};
         *ret = span_is(value, "true") || span_is(value, "1");
         ok = *ret || span_is(value, "false") || span_is(value, "0");

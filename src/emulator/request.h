@@ -117,6 +117,9 @@ void reply_status(struct request *req, int status);
 /* Starts a JSON body; the writer is ready for the outermost object. */
 void reply_json(struct request *req, int status, struct json_out *json);
 
+/* A member whose text was put together in `value`; when that failed, so does the whole answer. */
+void reply_json_buf(struct json_out *json, const char *key, struct buf *value);
+
 void reply_header(struct request *req, const char *name, const char *value);
 
 /* The answer the fault rule asks for instead of the handler's. */

@@ -7,10 +7,10 @@
 
 /* method, pattern, guard, body, check, handle */
 static const struct route routes[] = {
-    {"PUT", FILES, GUARD_TOKEN, BODY_FILE, files_put_check, files_put},
-    {"HEAD", FILES, GUARD_TOKEN, BODY_NONE, NULL, files_head},
-    {"GET", FILES, GUARD_TOKEN, BODY_NONE, NULL, files_get},
-    {"DELETE", FILES, GUARD_TOKEN, BODY_NONE, NULL, files_delete},
+    {"PUT", FILES, GUARD_TOKEN, BODY_FILE, serve_file_put_check, serve_file_put},
+    {"HEAD", FILES, GUARD_TOKEN, BODY_NONE, NULL, serve_file_head},
+    {"GET", FILES, GUARD_TOKEN, BODY_NONE, NULL, serve_file_get},
+    {"DELETE", FILES, GUARD_TOKEN, BODY_NONE, NULL, serve_file_delete},
     {"PUT", DIRECTORIES, GUARD_TOKEN, BODY_NONE, NULL, directories_put},
     {"HEAD", DIRECTORIES, GUARD_TOKEN, BODY_NONE, NULL, directories_head},
     {"GET", DIRECTORIES, GUARD_TOKEN, BODY_NONE, NULL, directories_get},

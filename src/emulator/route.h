@@ -38,11 +38,11 @@ struct route {
 const struct route *route_find(const char *method, struct span path);
 
 /* files.c */
-void files_put_check(struct request *req);
-void files_put(struct request *req);
-void files_head(struct request *req);
-void files_get(struct request *req);
-void files_delete(struct request *req);
+void serve_file_put_check(struct request *req);
+void serve_file_put(struct request *req);
+void serve_file_head(struct request *req);
+void serve_file_get(struct request *req);
+void serve_file_delete(struct request *req);
 
 /* directories.c */
 void directories_put(struct request *req);

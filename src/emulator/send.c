@@ -100,6 +100,8 @@ enum MHD_Result send_reply(struct request *req)
     enum MHD_Result result;
     uint64_t length;
 
+    if (reply->body.failed)
+        return MHD_NO; /* out of memory: better no answer than half of one */
     /* Errors answer a HEAD without a body and without its length. */
     if (reply->status == 204 || (head && reply->file_fd < 0))
         buf_reset(&reply->body);

@@ -39,10 +39,13 @@ static void check_path(struct span raw)
 static void check_query(struct span raw)
 {
     struct buf out;
+    bool found, ok;
 
     buf_init(&out, 256);
-    (void)path_query(raw, "page_token", &out);
-    (void)path_query(raw, "overwrite", &out);
+    ok = path_query(raw, "page_token", &out, &found);
+    assert(ok || found);
+    ok = path_query(raw, "overwrite", &out, &found);
+    assert(ok || found);
     assert(out.len <= 256);
     buf_done(&out);
 }

@@ -52,6 +52,7 @@ static void overwrite_is_true_unless_said_otherwise(void **state)
     assert_has(&a, "\"details\":[");
     answer_done(&a);
     assert_int_equal(put_text(f, FILES VOLUME "/x?overwrite=maybe", "five"), 400);
+    assert_int_equal(put_text(f, FILES VOLUME "/x?overwrite=%zz", "five"), 400);
     ask(f, &a, "GET", FILES VOLUME "/x", BEARER, NULL, 0);
     assert_string_equal(a.body, "three");
     answer_done(&a);
