@@ -1,0 +1,249 @@
+/* A sync that fails: the group goes into a new segment, once (durability.md 8).
+ *
+ * wrap: fdatasync fsync pwrite64 ftruncate64
+ */
+#include "journal_kit.h"
+
+#include <errno.h>
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+ssize_t __real_pwrite64(int fd, const void *data, size_t len, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at);
+int __real_ftruncate64(int fd, off_t len);
+int __wrap_ftruncate64(int fd, off_t len);
+
+/* How many calls from now on fail; -1: all. */
+static struct {
+    int fdatasync, fsync, pwrite, ftruncate;
+    int code;
+} fail;
+
+static bool hit(int *left)
+{
+    if (*left == 0)
+        return false;
+    if (*left > 0)
+        (*left)--;
+    errno = fail.code;
+    return true;
+}
+
+int __wrap_fdatasync(int fd)
+{
+    return hit(&fail.fdatasync) ? -1 : __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd)
+{
+    return hit(&fail.fsync) ? -1 : __real_fsync(fd);
+}
+
+/* Half of it gets in. */
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at)
+{
+    if (!hit(&fail.pwrite))
+        return __real_pwrite64(fd, data, len, at);
+    (void)__real_pwrite64(fd, data, len / 16 * 8, at);
+    errno = fail.code;
+    return -1;
+}
+
+int __wrap_ftruncate64(int fd, off_t len)
+{
+    return hit(&fail.ftruncate) ? -1 : __real_ftruncate64(fd, len);
+}
+
+static void begin(struct kit *k, int code)
+{
+    memset(&fail, 0, sizeof(fail));
+    kit_new(k);
+    kit_start(k);
+    fail.code = code;
+}
+
+/* After any of these: go on, end, start again, everything is there once. */
+static void finish(struct kit *k, uint64_t readings)
+{
+    memset(&fail, 0, sizeof(fail));
+    assert_int_equal(journal_counters(k->j)->received_seq, readings);
+    kit_append(k, 7);
+    kit_commit(k);
+    kit_roll(k);
+    kit_append(k, 2);
+    kit_stop(k);
+    kit_start(k);
+    assert_int_equal(k->rec.next_seq, readings + 10);
+    assert_int_equal(gaps_count(k->gaps), 0);
+    kit_check_durable(k, readings + 9);
+    kit_free(k);
+}
+
+static void a_failed_sync_is_rescued(void **state)
+{
+    static const int codes[] = {EIO, ENOSPC, EDQUOT};
+    struct kit k;
+
+    (void)state;
+    for (int durable = 0; durable < 2; durable++) {
+        for (size_t i = 0; i < 3; i++) {
+            begin(&k, codes[i]);
+            if (durable) { /* else the rescue takes the very name of the old segment */
+                kit_append(&k, 10);
+                kit_commit(&k);
+            }
+            kit_append(&k, 20);
+            kit_ok(&k, journal_link(k.j, true, 4, 0, k.mono_us, &k.err));
+            fail.fdatasync = 1;
+            kit_commit(&k);
+            assert_int_equal(journal_counters(k.j)->rescues, 1);
+            assert_int_equal(journal_counters(k.j)->rescue_why.code, codes[i]);
+            assert_int_equal(journal_counters(k.j)->durable_seq, durable ? 30 : 20);
+            assert_int_equal(journal_counters(k.j)->segment_first_seq, durable ? 11 : 1);
+            finish(&k, durable ? 30 : 20);
+        }
+    }
+}
+
+static void a_failed_write_is_rescued(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    begin(&k, EIO);
+    kit_append(&k, 10);
+    kit_commit(&k);
+    kit_append(&k, 5);
+    fail.pwrite = 1;
+    kit_append(&k, 20); /* of the readings */
+    assert_int_equal(journal_counters(k.j)->rescues, 1);
+    assert_int_equal(journal_counters(k.j)->durable_seq, 35);
+    kit_append(&k, 3);
+    fail.pwrite = 1;
+    kit_commit(&k); /* of the commit frame */
+    assert_int_equal(journal_counters(k.j)->rescues, 2);
+    finish(&k, 38);
+}
+
+/* The rescue cannot help either: never again, and what was durable is still there. */
+static void a_failed_rescue_is_the_end(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    begin(&k, EIO);
+    kit_append(&k, 10);
+    kit_commit(&k);
+    kit_append(&k, 20);
+    fail.fdatasync = fail.fsync = -1;
+    assert_false(journal_commit(k.j, k.mono_us, &k.err));
+    assert_int_equal(k.err.kind, ERR_BROKEN);
+    assert_int_equal(journal_counters(k.j)->durable_seq, 10);
+    memset(&fail, 0, sizeof(fail));
+    assert_false(kit_try_append(&k, 1));
+    assert_int_equal(k.err.kind, ERR_BROKEN);
+    assert_false(journal_tick(k.j, true, k.mono_us, &k.err));
+    assert_false(journal_roll(k.j, k.mono_us, &k.err));
+    assert_false(journal_link(k.j, true, 1, 0, k.mono_us, &k.err));
+    assert_int_equal(journal_next_us(k.j), INT64_MAX);
+    kit_stop(&k);
+    kit_start(&k);
+    kit_check_durable(&k, 10);
+    kit_free(&k);
+}
+
+/* A full disk takes nothing back and nothing away: the same readings later. */
+static void full_takes_nothing(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    begin(&k, ENOSPC);
+    kit_append(&k, 10);
+    fail.pwrite = 1;
+    assert_false(kit_try_append(&k, 20));
+    assert_int_equal(k.err.kind, ERR_FULL);
+    assert_int_equal(journal_counters(k.j)->received_seq, 10);
+    assert_int_equal(limits_check(&k.limits, clock_mono_us()), LIMITS_REACHED);
+    kit_append(&k, 4); /* fewer: what was left of the first try must not be found behind them */
+    fail.pwrite = 1;
+    assert_false(journal_commit(k.j, k.mono_us, &k.err));
+    assert_int_equal(k.err.kind, ERR_FULL);
+    assert_int_equal(journal_counters(k.j)->durable_seq, 0);
+    kit_commit(&k);
+    assert_int_equal(journal_counters(k.j)->durable_seq, 14);
+    assert_int_equal(journal_counters(k.j)->rescues, 0);
+    finish(&k, 14);
+}
+
+static void what_cannot_be_cut_off_is_given_up(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    begin(&k, ENOSPC);
+    kit_append(&k, 10);
+    fail.pwrite = 1;
+    fail.ftruncate = 1;
+    assert_false(kit_try_append(&k, 20));
+    assert_int_equal(k.err.kind, ERR_FULL);
+    assert_int_equal(journal_counters(k.j)->received_seq, 10);
+    assert_int_equal(journal_counters(k.j)->durable_seq, 10);
+    assert_int_equal(journal_counters(k.j)->rescues, 1);
+    kit_append(&k, 4);
+    finish(&k, 14);
+}
+
+/* A tick that met a full disk waits before it tries again. */
+static void a_full_disk_is_not_tried_in_a_circle(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    begin(&k, ENOSPC);
+    kit_append(&k, 10);
+    k.mono_us += 60000;
+    fail.pwrite = -1;
+    assert_false(journal_tick(k.j, false, k.mono_us, &k.err));
+    assert_int_equal(k.err.kind, ERR_FULL);
+    assert_int_equal(journal_next_us(k.j), k.mono_us + CLOCK_SECOND_US);
+    kit_ok(&k, journal_tick(k.j, false, k.mono_us + 1, &k.err));
+    assert_int_equal(journal_counters(k.j)->durable_seq, 0);
+    fail.pwrite = 0;
+    k.mono_us += CLOCK_SECOND_US;
+    kit_ok(&k, journal_tick(k.j, false, k.mono_us, &k.err));
+    assert_int_equal(journal_counters(k.j)->durable_seq, 10);
+    finish(&k, 10);
+}
+
+static void a_failed_seal_loses_nothing(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    begin(&k, EIO);
+    kit_append(&k, 10);
+    kit_commit(&k);
+    fail.ftruncate = 1;
+    kit_roll(&k);
+    assert_int_equal(journal_counters(k.j)->unsealed, 1);
+    assert_int_equal(journal_counters(k.j)->segment_first_seq, 11);
+    finish(&k, 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failed_sync_is_rescued),
+        cmocka_unit_test(a_failed_write_is_rescued),
+        cmocka_unit_test(a_failed_rescue_is_the_end),
+        cmocka_unit_test(full_takes_nothing),
+        cmocka_unit_test(what_cannot_be_cut_off_is_given_up),
+        cmocka_unit_test(a_full_disk_is_not_tried_in_a_circle),
+        cmocka_unit_test(a_failed_seal_loses_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
