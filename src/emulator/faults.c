@@ -315,7 +315,12 @@ static bool finish_rule(struct rule *rule, struct err *err)
 
     if (!act->status && act->html)
         act->status = 200;
-    if (!act->status && (act->has_body || act->error_code[0] || act->message[0] || act->numeric))
+    if (!act->status && act->numeric) {
+        act->status = 403;
+        if (!act->message[0])
+            (void)str_copy(act->message, sizeof(act->message), "Invalid access token.");
+    }
+    if (!act->status && (act->has_body || act->error_code[0] || act->message[0]))
         return err_set(err, ERR_INPUT, 0, "fault rule: body, codes and texts need status=");
     if (!act->status && !act->lose && !act->cut && !act->delay_us && !act->head_delta &&
         !act->string_expiry && !act->header_count)

@@ -11,7 +11,8 @@
  *              body=TEXT         with this body instead of the usual JSON
  *              error_code=CODE   with this code in the JSON
  *              message=TEXT      with this message in the JSON
- *              numeric           with the status as a number for error_code, as the gateway does
+ *              numeric           with the status as a number for error_code, as the gateway does;
+ *                                alone: 403 "Invalid access token."
  *              header="K: V"     with this header as well (up to 4)
  *              retry-after=TEXT  the header Retry-After
  *            limit               400 REQUEST_LIMIT_EXCEEDED

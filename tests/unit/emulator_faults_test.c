@@ -107,7 +107,6 @@ static void wrong_rules_are_refused_whole(void **state)
         "PUT /a status=500 wat",
         "PUT /a status=500 wat=1",
         "PUT /a body=x",
-        "PUT /a numeric",
         "PUT /a error_code=X",
         "PUT /a count=3",
     };

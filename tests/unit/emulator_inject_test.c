@@ -47,6 +47,8 @@ static void statuses_come_with_bodies_and_headers(void **state)
         {"PUT * status=403 numeric message=\"Source IP address: x is blocked\"", 403,
             "application/json",
             "{\"error_code\":403,\"message\":\"Source IP address: x is blocked\"}"},
+        {"PUT * numeric", 403, "application/json",
+            "{\"error_code\":403,\"message\":\"Invalid access token.\"}"},
         {"PUT * html", 200, "text/html; charset=utf-8", "<title>Login"},
         {"PUT * status=302 header=\"Location: /login.html\"", 302, "application/json",
             "error_code"},
@@ -72,7 +74,7 @@ static void statuses_come_with_bodies_and_headers(void **state)
         answer_done(&a);
         assert_int_equal(ask_status(f, "HEAD", FILES VOLUME "/x", BEARER, NULL), 404);
     }
-    assert_int_equal(counters(f).faults, 9);
+    assert_int_equal(counters(f).faults, 10);
     assert_int_equal(put_text(f, FILES VOLUME "/x", "body"), 418); /* for good, until cleared */
     emulator_clear_faults(f->emu);
     assert_int_equal(put_text(f, FILES VOLUME "/x", "body"), 204);
