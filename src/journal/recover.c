@@ -328,6 +328,14 @@ static bool commit_copy(struct rewrite *w, const char *temp, struct err *err)
     return true;
 }
 
+/* A header that could be read a moment ago, for the list. */
+static bool has_header(const struct scan *scan, const struct segment_info *info, struct err *err)
+{
+    return scan_header(scan) ||
+           err_set(err, ERR_DENIED, 0, "the header of segment '%s' cannot be read any more",
+               info->name);
+}
+
 /* Why not simply seal the original: after a failed sync the page cache can hold frames that look
  * fine and are not on the disk. Pages of a new file are really written. */
 static bool rewrite(struct recovery *r, struct segment_info *info, struct err *err)
@@ -335,7 +343,7 @@ static bool rewrite(struct recovery *r, struct segment_info *info, struct err *e
     struct rewrite w = {.r = r, .info = info, .from = -1, .to = -1, .next_seq = info->first_seq};
     struct scan *scan = scan_open(r->state->journal, info->name, info->end_seq, err);
     char temp[SEGMENT_NAME_SIZE + 4];
-    bool ok = scan != NULL;
+    bool ok = scan && has_header(scan, info, err);
 
     buf_init(&w.out, COPY_BYTES + SEGMENT_PAYLOAD_MAX + 4096);
     (void)snprintf(temp, sizeof(temp), "%s.tmp", info->name);
@@ -371,7 +379,7 @@ static bool examine(
     enum scan_event event = SCAN_FRAME;
     struct scan_item item;
     struct scan *scan;
-    bool ok = true;
+    bool ok;
     int fd;
 
     if (!file_open(r->state->journal, info->name, FILE_READ, &fd, err))
@@ -379,8 +387,7 @@ static bool examine(
     file_drop_cache(fd); /* what the disk really holds */
     file_drop(fd);
     scan = scan_open(r->state->journal, info->name, info->end_seq, err);
-    if (!scan)
-        return false;
+    ok = scan && has_header(scan, info, err);
     while (ok && event != SCAN_END) {
         struct scan_gap gap;
 
@@ -402,21 +409,13 @@ static bool examine(
     return ok;
 }
 
-/* The medium does not give it back. No person can help, so that must not stop the start. (Other
- * reasons, as no descriptors left, must: they say nothing about the file.) */
-static bool unreadable(const struct err *err)
-{
-    return err->kind == ERR_DENIED &&
-           (err->code == EIO || err->code == EBADMSG || err->code == EUCLEAN);
-}
-
 static bool handle_unsealed(struct recovery *r, struct segment_info *info, struct err *err)
 {
     struct findings f;
     uint64_t end;
 
     if (!examine(r, info, &f, err))
-        return unreadable(err) && set_segment_aside(r, info, err);
+        return false;
     end = info->end_seq ? info->end_seq : f.end_seq;
     if (f.end_seq > r->ret->next_seq)
         r->ret->next_seq = f.end_seq;
@@ -428,8 +427,6 @@ static bool handle_unsealed(struct recovery *r, struct segment_info *info, struc
         r->ret->segments++;
     if (rewrite(r, info, err))
         return true;
-    if (unreadable(err))
-        return set_segment_aside(r, info, err);
     if (err->kind != ERR_FULL)
         return err_wrap(err, "rewrite segment '%s'", info->name);
     limits_said_full(r->limits);

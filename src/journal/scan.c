@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define WINDOW_BYTES (2U * 1024U * 1024U)
+#define PIECE_BYTES 4096U
+#define UNREADABLE_BYTE                                                                            \
+    0xdb /* stands for bytes the medium does not give: neither zero nor a magic */
 
 /* Looking for the next frame after damage computes checksums of what only looks like one. So many
  * bytes of that are allowed, more than any honest damage needs; behind it no frame is looked for. */
@@ -23,6 +26,7 @@ struct walker {
     uint64_t at;       /* the next byte to look at: a multiple of 8 */
     uint64_t expected; /* no frame below this number is ours */
     uint64_t trials;   /* bytes of TRIAL_BYTES left */
+    bool unreadable;   /* some bytes were */
 };
 
 struct step {
@@ -43,6 +47,49 @@ struct scan {
     struct step step;     /* the frame behind the hole just given */
 };
 
+/* --- reading from a medium that may be bad --- */
+
+static bool is_medium_error(const struct err *err)
+{
+    return err->code == EIO || err->code == EBADMSG || err->code == EUCLEAN;
+}
+
+/* Another try: unlike a failed sync, a read that failed may be repeated. */
+static bool read_twice(
+    int fd, uint64_t offset, void *out, size_t len, size_t *ret_read, struct err *err)
+{
+    return file_read_at(fd, offset, out, len, ret_read, err) ||
+           (is_medium_error(err) && file_read_at(fd, offset, out, len, ret_read, err));
+}
+
+/* A bad sector costs the frames it holds, not the segment: page by page then. */
+static bool read_window(struct walker *w, size_t *ret_read, struct err *err)
+{
+    uint64_t left = w->size - w->at;
+    size_t want = left < w->window_size ? (size_t)left : w->window_size;
+
+    if (file_read_at(w->fd, w->at, w->window, w->window_size, ret_read, err))
+        return true;
+    if (!is_medium_error(err))
+        return false;
+    for (size_t done = 0; done < want;) {
+        size_t len = want - done < PIECE_BYTES ? want - done : PIECE_BYTES, n = 0;
+
+        if (!read_twice(w->fd, w->at + done, w->window + done, len, &n, err)) {
+            if (!is_medium_error(err))
+                return false;
+            memset(w->window + done, UNREADABLE_BYTE, len);
+            w->unreadable = true;
+            n = len;
+        }
+        done += n;
+        if (n < len)
+            want = done; /* the file became shorter */
+    }
+    *ret_read = want;
+    return true;
+}
+
 /* --- the walk --- */
 
 /* Makes the window hold [at, at + need), as far as the file goes. */
@@ -54,7 +101,7 @@ static bool look_at(struct walker *w, size_t need, struct err *err)
         return true;
     if (w->window_at + w->window_len >= w->size && w->at >= w->window_at)
         return true; /* there is no more */
-    if (!file_read_at(w->fd, w->at, w->window, w->window_size, &n, err))
+    if (!read_window(w, &n, err))
         return false;
     w->window_at = w->at;
     w->window_len = n;
@@ -189,6 +236,7 @@ static bool find_proof(struct scan *s, struct err *err)
     s->walker.window_at = w.window_at; /* the window is shared */
     s->walker.window_len = w.window_len;
     s->walker.size = w.size;
+    s->walker.unreadable = w.unreadable;
     return true;
 }
 
@@ -205,8 +253,8 @@ static bool read_seal(int fd, uint64_t size, const struct segment_header *h, boo
     *ret_sealed = false;
     if (size < SEGMENT_HEADER_BYTES + sizeof(bytes) || size % 8 != 0)
         return true;
-    if (!file_read_at(fd, size - sizeof(bytes), bytes, sizeof(bytes), &n, err))
-        return false;
+    if (!read_twice(fd, size - sizeof(bytes), bytes, sizeof(bytes), &n, err))
+        return is_medium_error(err); /* then as one without a seal: what can be read is read */
     *ret_sealed = n == sizeof(bytes) &&
                   segment_frame_parse(bytes, n, h->salt, &f) == SEGMENT_FRAME_OK &&
                   segment_seal_get(&f, ret) && ret->bytes == size && ret->first_seq == h->first_seq;
@@ -221,10 +269,12 @@ static bool read_header(int fd, uint64_t first_seq, struct segment_header *ret, 
     struct file_info info;
     size_t n = 0;
 
-    if (!file_fstat(fd, &info, err) || !file_read_at(fd, 0, bytes, sizeof(bytes), &n, err))
+    *ret_ok = false;
+    if (!file_fstat(fd, &info, err))
         return false;
     *ret_size = info.bytes;
-    *ret_ok = false;
+    if (!read_twice(fd, 0, bytes, sizeof(bytes), &n, err))
+        return is_medium_error(err);
     if (n < sizeof(bytes))
         return true;
     if (!segment_header_get(bytes, ret, err))
@@ -314,7 +364,8 @@ static void give_all_as_hole(struct scan *s, struct scan_item *ret)
 }
 
 /* Missing readings below the end of a closed segment had been promised: its successor was only made
- * when all before it was durable. Else the commits tell. */
+ * when all before it was durable. Else the commits tell; and what a bad medium holds back is no torn
+ * tail. */
 static bool find_hole(struct scan *s, uint64_t from_seq, uint64_t next_seq, struct scan_hole *ret)
 {
     const struct step *step = &s->step;
@@ -328,7 +379,8 @@ static bool find_hole(struct scan *s, uint64_t from_seq, uint64_t next_seq, stru
         .bytes = step->skipped_bytes,
         .from_seq = from_seq,
         .to_seq = missing ? next - 1 : from_seq - 1,
-        .promised = step->skipped_at < s->proved_upto || (missing && s->end_seq),
+        .promised = step->skipped_at < s->proved_upto || (missing && s->end_seq) ||
+                    (s->walker.unreadable && step->skipped_bytes),
     };
     return true;
 }
@@ -474,10 +526,6 @@ static bool read_info(
             ok = read_seal(fd, item->bytes, &item->header, &item->sealed, &seal, err);
         if (ok && item->sealed)
             item->end_seq = seal.last_seq + 1;
-        if (!ok && err->code == EIO) { /* as good as no header */
-            item->header_ok = item->sealed = false;
-            ok = true;
-        }
         if (!ok)
             (void)err_wrap(err, "segment '%s'", item->name);
     }

@@ -1,12 +1,15 @@
 /* journal/scan.h: segments read back: the list of them, and the frames of one.
  *
  * Shape    scan_list gives the segments by rising first_seq, each with where it ends;
- * scan_open/next walk the valid frames of one and name the holes between them. Units    _seq
- * sequence numbers; end_seq is one past the last. Limits   memory: one window of 2 MiB, whatever
- * the segment's size. Errors   ERR_DENIED: cannot be opened or read. Damage is not an error: it is
- * a hole. Owner    opaque scan; frames are borrowed until the next call. Threads  any; files are
- * opened for reading only. Source   durability.md 4 (torn tail or corruption,
- * resynchronisation), 7.
+ *          scan_open/next walk the valid frames of one and name the holes between them.
+ * Units    _seq sequence numbers; end_seq is one past the last.
+ * Limits   memory: one window of 2 MiB, whatever the segment's size. The work after damage is
+ *          bounded too: one pass, and a budget of checksums.
+ * Errors   ERR_DENIED: cannot be opened, or of a newer version; ERR_FULL: no memory. Damage is not
+ *          an error: it is a hole; so are bytes that the medium does not give.
+ * Owner    opaque scan; frames are borrowed until the next call.
+ * Threads  any; files are opened for reading only.
+ * Source   durability.md 4 (torn tail or corruption, resynchronisation), 7.
  */
 #ifndef JOURNAL_SCAN_H
 #define JOURNAL_SCAN_H
@@ -56,13 +59,15 @@ struct scan_item {
 
 struct scan;
 
-/* `end_seq`: rows at or above it do not count and are not given (0: no limit). Two passes over the
- * file: the first finds the last valid commit, so that a hole's `promised` is known when it is met.
- */
+/* `end_seq`: rows at or above it do not count and are not given; rows missing below it are a hole
+ * (0: not known). A file without a seal is read twice: the first pass finds what its commits prove,
+ * so that a hole's `promised` is known when it is met. */
 struct scan *scan_open(int journal_dir, const char *name, uint64_t end_seq, struct err *err);
-/* False: ERR_DENIED, the file cannot be read (I/O error). */
+/* A hole comes before the frame that ends it. A frame may be of any type; of a rows frame,
+ * scan_rows_count says how many rows count. False: ERR_DENIED. */
 NODISCARD bool scan_next(
     struct scan *s, enum scan_event *ret_event, struct scan_item *ret, struct err *err);
+/* NULL: damaged. Then all of it is one hole. */
 const struct segment_header *scan_header(const struct scan *s);
 void scan_close(struct scan *s);
 
@@ -72,7 +77,8 @@ uint32_t scan_rows_count(const struct segment_frame *f);
 void scan_rows_copy(const struct segment_frame *f, uint32_t from, uint32_t count,
     int64_t *timestamp_us, double *value, uint32_t *series);
 
-/* A names frame: one after the other. *at 0 at first; false at the end. */
+/* A names frame: one after the other. *at 0 at first, then nobody else's business; false at the end.
+ */
 bool scan_names_next(const struct segment_frame *f, size_t *at, uint32_t *ret_number,
     struct span *ret_asset, struct span *ret_datastream);
 
