@@ -35,55 +35,72 @@ static inline bool bytes_is_special(char c)
     return u < 0x20 || u >= 0x80 || u == '"' || u == '\\';
 }
 
+/* A mark, the top bit, in the lowest special byte of a word at least; above it marks may be false,
+ * for a subtraction borrows upwards. So no mark is sure, and so is the lowest one. */
+static inline uint64_t bytes_special_marks(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = word ^ (ones * '"'), back = word ^ (ones * '\\');
+
+    return ((word - ones * 0x20) | (quote - ones) | (back - ones) | word) & ones << 7;
+}
+
 /* The first special byte from p on. One must lie before `end`: the lines have their '\n'. */
 static inline const char *bytes_plain_end_swar(const char *p, const char *end)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    for (; end - p >= 8; p += 8) {
+        uint64_t marks = bytes_special_marks(bytes_load8(p));
 
-    while (end - p >= 8) {
-        uint64_t word = bytes_load8(p);
-        uint64_t quote = word ^ (ones * '"'), back = word ^ (ones * '\\');
-        /* Subtracting borrows upwards only, so the lowest marked byte is always a true one, and
-         * only that one is used. */
-        uint64_t found = ((word - ones * 0x20) | (quote - ones) | (back - ones) | word) & tops;
-
-        if (found) {
-            /* A false mark needs a true one below it; an ASCII byte never has its top bit set
-             * without a borrow. */
-            return p + __builtin_ctzll(found) / 8;
-        }
-        p += 8;
+        if (marks)
+            return p + __builtin_ctzll(marks) / 8;
     }
     while (!bytes_is_special(*p))
         p++;
     return p;
 }
 
+/* None of the 16 bytes at p is special. */
+static inline bool bytes_plain16_swar(const char *p)
+{
+    return (bytes_special_marks(bytes_load8(p)) | bytes_special_marks(bytes_load8(p + 8))) == 0;
+}
+
 #if defined(__SSE2__)
+/* A bit for each special one of the 16 bytes at p. */
+static inline unsigned bytes_special_bits(const char *p)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+    /* The compare is signed: bytes from 0x80 on are negative, so below a blank as well. */
+    __m128i low = _mm_cmplt_epi8(x, _mm_set1_epi8(' '));
+    __m128i quote = _mm_cmpeq_epi8(x, _mm_set1_epi8('"'));
+    __m128i back = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, back)));
+}
+
 static inline const char *bytes_plain_end_sse2(const char *p, const char *end)
 {
-    const __m128i quote = _mm_set1_epi8('"'), back = _mm_set1_epi8('\\');
-    const __m128i blank = _mm_set1_epi8(' ');
+    for (; end - p >= 16; p += 16) {
+        unsigned bits = bytes_special_bits(p);
 
-    while (end - p >= 16) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* The compare is signed: bytes from 0x80 on are negative, so below a blank as well. */
-        __m128i found = _mm_or_si128(_mm_cmplt_epi8(x, blank),
-            _mm_or_si128(_mm_cmpeq_epi8(x, quote), _mm_cmpeq_epi8(x, back)));
-        unsigned mask = (unsigned)_mm_movemask_epi8(found);
-
-        if (mask)
-            return p + __builtin_ctz(mask);
-        p += 16;
+        if (bits)
+            return p + __builtin_ctz(bits);
     }
     return bytes_plain_end_swar(p, end);
+}
+
+static inline bool bytes_plain16_sse2(const char *p)
+{
+    return bytes_special_bits(p) == 0;
 }
 #endif
 
 #if defined(__SSE2__) && !defined(STREAM_SWAR)
 #define bytes_plain_end bytes_plain_end_sse2
+#define bytes_plain16 bytes_plain16_sse2
 #else
 #define bytes_plain_end bytes_plain_end_swar
+#define bytes_plain16 bytes_plain16_swar
 #endif
 
 /* All eight are '0'-'9'. */

@@ -13,6 +13,8 @@
 struct decoder {
     struct decoder_counters counters;
     struct timestamp_cache cache;
+    struct message
+        message; /* the line at hand; here because a release zeroes what is on the stack */
     struct jsonline json;
     char *rest; /* decoder_run_rest: the piece with a '\n' behind it */
     bool slow_only;
@@ -77,7 +79,7 @@ static bool is_blank_line(struct span line)
 static void take_slowly(struct decoder *d, struct span line, int64_t arrival_us, struct taken *t)
 {
     enum jsonline_result result;
-    struct message m;
+    struct message *m = &d->message;
 
     if (is_blank_line(line)) {
         t->verdict = VERDICT_IGNORED;
@@ -91,23 +93,23 @@ static void take_slowly(struct decoder *d, struct span line, int64_t arrival_us,
         return;
     }
     /* What is no object has no members, hence no type. */
-    m.type = jsonline_value(&d->json, d->json.root, "type");
-    m.resource = jsonline_value(&d->json, d->json.root, "resource");
-    m.timestamp = jsonline_value(&d->json, d->json.root, "timestamp");
-    m.payload = jsonline_value(&d->json, d->json.root, "payload");
-    t->verdict = message_judge(&m, &d->cache, arrival_us, &t->judgement);
+    m->type = jsonline_value(&d->json, d->json.root, "type");
+    m->resource = jsonline_value(&d->json, d->json.root, "resource");
+    m->timestamp = jsonline_value(&d->json, d->json.root, "timestamp");
+    m->payload = jsonline_value(&d->json, d->json.root, "payload");
+    t->verdict = message_judge(m, &d->cache, arrival_us, &t->judgement);
 }
 
 /* One line at p; end[-1] is a '\n'. Returns the byte behind the line. */
 static const char *take_line(
     struct decoder *d, const char *p, const char *end, int64_t arrival_us, struct taken *t)
 {
+    struct message *m = &d->message;
     const char *next;
-    struct message m;
 
     t->slow = false;
-    if (!d->slow_only && scanner_line(p, end, &m, &next)) {
-        t->verdict = message_judge(&m, &d->cache, arrival_us, &t->judgement);
+    if (!d->slow_only && scanner_line(p, end, m, &next)) {
+        t->verdict = message_judge(m, &d->cache, arrival_us, &t->judgement);
         if (t->verdict != VERDICT_MANIFEST) { /* its settings need the tree */
             t->line = (struct span){p, (size_t)(next - 1 - p)};
             return next;

@@ -34,6 +34,7 @@ struct value {
 
 struct message {
     struct value type, resource, timestamp, payload;
+    struct value other; /* where the scanner puts the values of all other keys: not to be read */
 };
 
 enum verdict { VERDICT_READING, VERDICT_IGNORED, VERDICT_MANIFEST, VERDICT_REJECTED };

@@ -158,7 +158,7 @@ static void nothing_behind_the_input_is_read(void **state)
 static void changed_bytes_are_judged_alike_by_both_ways(void **state)
 {
     static const char good[] = "{\"type\":\"data;pt=number\",\"resource\":\"krn:ad:a/"
-                               "b\",\"id\":\"0f9d2c1e\",\"timestamp\":"
+                               "b\",\"id\":\"0f9d2c1e-7c3b-4b1e-9a51-3f0d8c6b2a47\",\"timestamp\":"
                                "\"2025-01-31T12:34:56.789012Z\",\"payload\":42.17}\n";
     static const char likely[] = "\"\\{}[]:,0123456789.-+eE tfnu/;=\t\r\xc3\xa9\xff";
     const size_t len = sizeof(good) - 1;
@@ -168,7 +168,7 @@ static void changed_bytes_are_judged_alike_by_both_ways(void **state)
     (void)state;
     printf("seed %llu\n", (unsigned long long)seed);
     rng_seed(&rng, seed);
-    for (int round = 0; round < 20000; round++) {
+    for (int round = 0; round < 10000; round++) {
         struct feed f[2];
         char line[3 * sizeof(good)];
         uint64_t changes = 1 + rng_below(&rng, 4);
