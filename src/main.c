@@ -3,6 +3,11 @@
 #include "commands/options.h"
 
 static const struct command commands[] = {
+    {"run", "receive the stream and deliver it into the volume, until stopped", command_run},
+    {"demo", "the whole way on this machine, without an account", command_demo},
+    {"simulate", "serve a synthetic Kelvin stream", command_simulate},
+    {"emulate", "serve a local Databricks workspace", command_emulate},
+    {"inspect", "show a Parquet file or a state directory", command_inspect},
     {"version", "print the version", command_version},
     {"help", "explain a command or the settings", command_help},
     {NULL, NULL, NULL},

@@ -1,0 +1,280 @@
+#include "commands/inspect_state.h"
+
+#include "base/clock.h"
+
+/* --- for people --- */
+
+/* A heading with what it sums up. */
+static void heading(struct look *l, const char *name, size_t count, const char *noun,
+    uint64_t readings, uint64_t bytes)
+{
+    char n[32], r[32], b[32];
+
+    buf_printf(&l->out, "\n%s: ", name);
+    if (count == 0) {
+        buf_add_text(&l->out, "empty\n");
+        return;
+    }
+    buf_printf(&l->out, "%s %s%s", str_count(n, sizeof(n), count), noun, count == 1 ? "" : "s");
+    if (readings)
+        buf_printf(&l->out, ", %s readings", str_count(r, sizeof(r), readings));
+    if (bytes)
+        buf_printf(&l->out, ", %s", str_bytes(b, sizeof(b), bytes));
+    buf_add_byte(&l->out, '\n');
+}
+
+/* How many of `count` lines are shown; the rest is said by `more`. */
+static size_t shown(const struct look *l, size_t count)
+{
+    return l->in->all || count <= INSPECT_LINES_MAX ? count : INSPECT_LINES_MAX;
+}
+
+static void more(struct look *l, size_t count)
+{
+    if (shown(l, count) < count)
+        buf_printf(&l->out, "  and %zu more (--all)\n", count - shown(l, count));
+}
+
+static const char *segment_state(const struct segment_view *view)
+{
+    if (!view->info->header_ok)
+        return view->info->newest ? "new" : "no header";
+    if (view->lost)
+        return "damaged";
+    return view->info->sealed ? "sealed" : view->info->newest ? "active" : "closed";
+}
+
+static void text_journal(struct look *l)
+{
+    heading(l, "journal", l->segments.count, "segment", l->journal_readings, l->journal_bytes);
+    if (l->segments.count)
+        buf_printf(&l->out, "  %-20s  %-9s  %15s  %15s  %12s  %8s  %8s  %9s\n", "segment", "state",
+            "first", "last", "readings", "commits", "series", "size");
+    for (size_t i = 0; i < shown(l, l->segments.count); i++) {
+        const struct segment_view *v = &l->views[i];
+        char first[32], last[32], readings[32], commits[32], series[32], bytes[32];
+        bool any = v->end_seq > v->info->first_seq;
+
+        buf_printf(&l->out, "  %-20s  %-9s  %15s  %15s  %12s  %8s  %8s  %9s\n", v->info->name,
+            segment_state(v), str_count(first, sizeof(first), v->info->first_seq),
+            any ? str_count(last, sizeof(last), v->end_seq - 1) : "-",
+            str_count(readings, sizeof(readings), v->readings),
+            v->read ? str_count(commits, sizeof(commits), v->commits) : "-",
+            v->read ? str_count(series, sizeof(series), v->series) : "-",
+            str_bytes(bytes, sizeof(bytes), v->info->bytes));
+        if (v->lost)
+            buf_printf(&l->out, "  %-20s  %llu durable readings cannot be read, in %llu places\n",
+                "", (unsigned long long)v->lost, (unsigned long long)v->holes);
+    }
+    more(l, l->segments.count);
+}
+
+static void text_files(struct look *l, const char *name, const struct outbox_list *list,
+    uint64_t readings, uint64_t bytes)
+{
+    heading(l, name, list->count, "file", readings, bytes);
+    for (size_t i = 0; i < shown(l, list->count); i++) {
+        const struct outbox_entry *entry = &list->items[i];
+        char count[32], size[32], age[32];
+
+        buf_printf(&l->out, "  %s  %12s readings  %9s  %12s old\n", entry->text,
+            str_count(count, sizeof(count), look_readings(entry)),
+            str_bytes(size, sizeof(size), entry->bytes),
+            str_duration(age, sizeof(age), clock_wall_us() - entry->name.created_us));
+    }
+    more(l, list->count);
+    for (size_t i = 0; i < shown(l, list->strange_count); i++) {
+        buf_add_text(&l->out, "  not ours: ");
+        str_show(&l->out, span_of(list->strange[i]), 200);
+        buf_add_byte(&l->out, '\n');
+    }
+}
+
+static void text_gaps(struct look *l)
+{
+    char a[32], b[32];
+
+    heading(l, "gaps", (size_t)l->gaps.lines, "line", l->gaps.readings, 0);
+    for (size_t i = 0; i < l->gaps.count; i++) {
+        const struct reason *r = &l->gaps.items[i];
+
+        buf_printf(&l->out, "  %-12s %8llu  %15s readings, %s of them had been durable\n", r->name,
+            (unsigned long long)r->lines, str_count(a, sizeof(a), r->readings),
+            str_count(b, sizeof(b), r->promised));
+    }
+}
+
+static void text_rejects(struct look *l)
+{
+    heading(l, "rejected", (size_t)l->rejects.lines, "sample", 0, 0);
+    for (size_t i = 0; i < l->rejects.count; i++) {
+        const struct reason *r = &l->rejects.items[i];
+
+        buf_printf(&l->out, "  %-14s %8llu  ", r->name, (unsigned long long)r->lines);
+        if (r->sample)
+            str_show(&l->out, span_of(r->sample), 160);
+        buf_add_byte(&l->out, '\n');
+    }
+}
+
+static void text_quarantine(struct look *l)
+{
+    heading(l, "quarantine", l->quarantine.count, "file", 0, l->quarantine_bytes);
+    for (size_t i = 0; i < shown(l, l->quarantine.count); i++) {
+        buf_add_text(&l->out, "  ");
+        str_show(&l->out, span_of(l->quarantine.names[i]), 200);
+        buf_add_byte(&l->out, '\n');
+    }
+    more(l, l->quarantine.count);
+}
+
+void look_show_text(struct look *l)
+{
+    char total[32], available[32], waiting[32];
+
+    str_show(&l->out, span_of(l->st.path), 200);
+    buf_add_byte(&l->out, '\n');
+    inspect_line(
+        &l->out, "instance", "%s", l->st.instance_known ? l->st.instance_text : "not known yet");
+    inspect_line(&l->out, "file system", "%s, %s free of %s%s", l->st.space.type,
+        str_bytes(available, sizeof(available), l->st.space.free_bytes),
+        str_bytes(total, sizeof(total), l->st.space.total_bytes),
+        l->st.space.lasting ? "" : "; it may lose data");
+    inspect_line(&l->out, "waiting", "%s readings to be delivered",
+        str_count(waiting, sizeof(waiting), l->journal_readings + l->outbox_readings));
+    if (l->in->damaged)
+        inspect_line(&l->out, "damage", "yes: see below%s",
+            l->bad_files ? "; a file in outbox does not match its name" : "");
+    else if (l->in->check)
+        inspect_line(&l->out, "check", "everything read, all as it should be");
+    text_journal(l);
+    text_files(l, "outbox", &l->outbox, l->outbox_readings, l->outbox_bytes);
+    text_files(l, "refused", &l->refused, l->refused_readings, l->refused_bytes);
+    text_rejects(l);
+    text_gaps(l);
+    text_quarantine(l);
+}
+
+/* --- for scripts --- */
+
+static void json_segments(struct look *l)
+{
+    struct json_out *json = &l->json;
+
+    json_key(json, "segments");
+    json_array(json);
+    for (size_t i = 0; i < l->segments.count; i++) {
+        const struct segment_view *v = &l->views[i];
+
+        json_object(json);
+        json_key_text(json, "name", v->info->name);
+        json_key_text(json, "state", segment_state(v));
+        json_key_uint(json, "first_seq", v->info->first_seq);
+        json_key(json, "last_seq");
+        if (v->end_seq > v->info->first_seq)
+            json_uint(json, v->end_seq - 1);
+        else
+            json_null(json);
+        json_key_uint(json, "readings", v->readings);
+        json_key_uint(json, "bytes", v->info->bytes);
+        if (v->read) {
+            json_key_uint(json, "commits", v->commits);
+            json_key_uint(json, "series", v->series);
+            json_key_uint(json, "holes", v->holes);
+            json_key_uint(json, "lost_readings", v->lost);
+        }
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
+static void json_files(struct look *l, const char *key, const struct outbox_list *list)
+{
+    struct json_out *json = &l->json;
+    char created[CLOCK_TEXT_SIZE];
+
+    json_key(json, key);
+    json_array(json);
+    for (size_t i = 0; i < list->count; i++) {
+        json_object(json);
+        json_key_text(json, "name", list->items[i].text);
+        json_key_text(json, "created", clock_text(created, list->items[i].name.created_us));
+        json_key_uint(json, "first_seq", list->items[i].name.first_seq);
+        json_key_uint(json, "last_seq", list->items[i].name.last_seq);
+        json_key_uint(json, "readings", look_readings(&list->items[i]));
+        json_key_uint(json, "bytes", list->items[i].bytes);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
+static void json_reasons(struct look *l, const char *key, const struct reasons *all, bool gaps)
+{
+    struct json_out *json = &l->json;
+
+    json_key(json, key);
+    json_array(json);
+    for (size_t i = 0; i < all->count; i++) {
+        const struct reason *r = &all->items[i];
+
+        json_object(json);
+        json_key_text(json, "reason", r->name);
+        json_key_uint(json, "lines", r->lines);
+        if (gaps) {
+            json_key_uint(json, "readings", r->readings);
+            json_key_uint(json, "promised_readings", r->promised);
+        } else if (r->sample) {
+            /* Already escaped: it stood between quotes in a line of JSON. */
+            json_key(json, "sample");
+            json->after_key = false;
+            buf_printf(&l->out, "\"%s\"", r->sample);
+        }
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
+static void json_names(struct look *l, const char *key, char **names, size_t count)
+{
+    json_key(&l->json, key);
+    json_array(&l->json);
+    for (size_t i = 0; i < count; i++)
+        json_text(&l->json, names[i]);
+    json_array_end(&l->json);
+}
+
+void look_show_json(struct look *l)
+{
+    struct json_out *json = &l->json;
+
+    json_init(json, &l->out);
+    json_object(json);
+    json_key_text(json, "directory", l->st.path);
+    json_key_text(json, "instance", l->st.instance_known ? l->st.instance_text : NULL);
+    json_key_text(json, "file_system", l->st.space.type);
+    json_key_bool(json, "lasting", l->st.space.lasting);
+    json_key_uint(json, "free_bytes", l->st.space.free_bytes);
+    json_key_uint(json, "total_bytes", l->st.space.total_bytes);
+    json_key_bool(json, "checked", l->in->check);
+    json_key_bool(json, "damaged", l->in->damaged);
+    json_key_uint(json, "waiting_readings", l->journal_readings + l->outbox_readings);
+    json_key_uint(json, "journal_readings", l->journal_readings);
+    json_key_uint(json, "journal_bytes", l->journal_bytes);
+    json_key_uint(json, "outbox_readings", l->outbox_readings);
+    json_key_uint(json, "outbox_bytes", l->outbox_bytes);
+    json_key_uint(json, "refused_readings", l->refused_readings);
+    json_key_uint(json, "refused_bytes", l->refused_bytes);
+    json_key_uint(json, "gap_readings", l->gaps.readings);
+    json_key_uint(json, "gap_promised_readings", l->gaps.promised);
+    json_key_uint(json, "quarantine_bytes", l->quarantine_bytes);
+    json_key_uint(json, "files_that_differ_from_their_name", l->bad_files);
+    json_segments(l);
+    json_files(l, "outbox", &l->outbox);
+    json_names(l, "strange_files", l->outbox.strange, l->outbox.strange_count);
+    json_files(l, "refused", &l->refused);
+    json_reasons(l, "rejected", &l->rejects, false);
+    json_reasons(l, "gaps", &l->gaps, true);
+    json_names(l, "quarantine", l->quarantine.names, l->quarantine.count);
+    json_object_end(json);
+    buf_add_byte(&l->out, '\n');
+}
