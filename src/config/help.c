@@ -173,12 +173,13 @@ void config_print_markdown(struct buf *out)
 /* --- values as they are --- */
 
 /* "http://user:password@proxy:3128" without what stands before the @. */
-static struct span without_password(struct span text)
+static struct span harmless(const char *text)
 {
-    for (size_t i = text.len; i > 0; i--)
-        if (text.data[i - 1] == '@')
-            return (struct span){text.data + i, text.len - i};
-    return text;
+    const char *at = strrchr(text, '@');
+
+    if (at)
+        return span_of(at + 1);
+    return span_of(config_looks_secret(text) ? "(not shown)" : text);
 }
 
 static const char *value_now(
@@ -212,8 +213,7 @@ void config_print_values(const struct config *c, struct buf *out)
             continue;
         buf_printf(out, "%-21s ", setting_table[i].key);
         start = out->len;
-        str_show(out,
-            without_password(span_of(value_now(c, i, &c->values[i], number, sizeof(number)))), 200);
+        str_show(out, harmless(value_now(c, i, &c->values[i], number, sizeof(number))), 200);
         while (out->len - start < 34 && buf_add_byte(out, ' '))
             ;
         buf_printf(out, " %s\n", c->values[i].source);

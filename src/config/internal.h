@@ -58,6 +58,9 @@ void config_complain(struct config *c, const char *name, const char *value, cons
 void config_warn(struct config *c, const char *name, const char *value, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 
+/* A token in the wrong place, or an address with a password: not to be shown whole. */
+bool config_looks_secret(const char *value);
+
 struct value *config_value(struct config *c, const char *key);
 bool config_has(const struct config *c, const char *key); /* text or secret, from anywhere */
 

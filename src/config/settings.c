@@ -183,7 +183,7 @@ const char *config_warning(const struct config *c, size_t number)
 }
 
 /* People paste a token into the wrong variable; a proxy's address has its password before the @. */
-static bool looks_secret(const char *value)
+bool config_looks_secret(const char *value)
 {
     return strncmp(value, "dapi", 4) == 0 || strncmp(value, "dose", 4) == 0 ||
            strncmp(value, "eyJ", 3) == 0 || strchr(value, '@') != NULL;
@@ -202,7 +202,7 @@ static void add_line(struct config *c, struct lines *lines, const char *name, co
     buf_add_text(&line, name);
     if (value) {
         buf_add_text(&line, " = ");
-        if (looks_secret(value))
+        if (config_looks_secret(value))
             buf_add_text(&line, "(not shown)");
         else
             str_show(&line, span_of(value), 80);
