@@ -291,13 +291,14 @@ static bool set_method(CURL *easy, const struct http_request *r, const struct ht
         SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->body_bytes);
         break;
     case HTTP_PATCH:
-        SET(CURLOPT_CUSTOMREQUEST, "PATCH");
-        SET(CURLOPT_POST, 1L);
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_bytes);
-        break;
     case HTTP_POST:
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_bytes);
+        if (r->method == HTTP_PATCH)
+            SET(CURLOPT_CUSTOMREQUEST, "PATCH");
+        /* On a kept connection that dies libcurl sends again by itself: not what may make a second
+         * job. */
+        SET(CURLOPT_FRESH_CONNECT, 1L);
         break;
     }
     return ok;

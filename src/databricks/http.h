@@ -12,7 +12,8 @@
  * Source   durability.md 10 (time limits), 15 (TLS, proxy, no redirects); libcurl 7.88 manual.
  *
  * A file body is read by offset and starts at 0 for every attempt, also when libcurl itself sends
- * it again because a kept connection turned out to be dead.
+ * it again because a kept connection turned out to be dead. POST and PATCH, which may not be safe
+ * to repeat, always get a connection of their own and so are never sent twice.
  */
 #ifndef DATABRICKS_HTTP_H
 #define DATABRICKS_HTTP_H

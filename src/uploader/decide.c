@@ -148,12 +148,11 @@ static bool refused(
 
     if (item->bad++ == 0) {
         item->bad_us = now;
-        item->bad_delivered = u->counters.delivered_files;
         add_event(u, UPLOADER_ALARM, item, err);
     }
     item->bad_named = item->bad_named || api->names_item || api->status == 413;
     if (item->bad >= 3 && now - item->bad_us >= u->options.refuse_after_us &&
-        (item->bad_named || u->counters.delivered_files > item->bad_delivered))
+        (item->bad_named || u->counters.delivered_files > item->begun_delivered))
         return refuse(u, item, err);
     item_cut(item);
     item->probe = false;
@@ -235,8 +234,10 @@ bool item_begin(struct uploader *u, struct item *item)
     struct err err;
 
     item->probe = u->health.ill.kind != ERR_NONE;
-    if (item->started_us == 0)
+    if (item->started_us == 0) {
         item->started_us = clock_mono_us();
+        item->begun_delivered = u->counters.delivered_files;
+    }
     if (!item->verified) {
         if (!outbox_verify(u->box, &item->entry, &item->verified, &err)) {
             item->verified = false;

@@ -34,7 +34,7 @@ bool health_worse(
         h->probe_us = now_us + (denied ? longer(wait, h->denied_first_us) : wait);
     }
     if (retry_after_us > 0)
-        h->probe_us = longer(h->probe_us, now_us + retry_after_us);
+        h->hold_us = longer(h->hold_us, now_us + retry_after_us);
     h->ill = *err;
     return change;
 }

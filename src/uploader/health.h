@@ -17,6 +17,7 @@
 struct health {
     struct err ill; /* ERR_NONE: well */
     int64_t probe_us;
+    int64_t hold_us;  /* the server asked for silence until then; outlasts a success of another */
     unsigned episode; /* rises with every change from ill to well */
     struct backoff retry, denied;
     int64_t retry_first_us, retry_max_us, denied_first_us;

@@ -38,14 +38,14 @@ struct item {
     struct call *call;
     int fd; /* -1: none */
     bool verified, probe, conflict, repaired;
-    unsigned attempts;      /* PUTs of this run */
-    unsigned fails;         /* answers that made it wait, since the last change for the better */
-    unsigned episode;       /* the number of the last outage it took part in */
-    unsigned episodes;      /* how many in a row it began or shared, while others were delivered */
-    unsigned unconfirmed;   /* 2xx in a row that HEAD did not confirm */
-    unsigned bad;           /* INPUT answers */
-    uint64_t bad_delivered; /* files delivered when the first of them came */
-    bool bad_named;         /* one of them named this file */
+    unsigned attempts;    /* PUTs of this run */
+    unsigned fails;       /* answers that made it wait, since the last change for the better */
+    unsigned episode;     /* the number of the last outage it took part in */
+    unsigned episodes;    /* how many in a row it began or shared, while others were delivered */
+    unsigned unconfirmed; /* 2xx in a row that HEAD did not confirm */
+    unsigned bad;         /* INPUT answers */
+    uint64_t begun_delivered; /* files delivered before its first try */
+    bool bad_named;           /* one of them named this file */
     int64_t bad_us, started_us, due_us;
 };
 

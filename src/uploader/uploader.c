@@ -214,7 +214,7 @@ static struct item *pick(struct uploader *u, int64_t now)
     bool ill = u->health.ill.kind != ERR_NONE, probing;
     struct item *best = NULL;
 
-    if (in_flight(u, &probing) >= u->options.parallel ||
+    if (now < u->health.hold_us || in_flight(u, &probing) >= u->options.parallel ||
         (ill && (probing || now < u->health.probe_us)))
         return NULL;
     for (size_t i = 0; i < u->queue.count; i++) {
@@ -274,6 +274,8 @@ static int64_t next_due_us(const struct uploader *u)
     }
     if (ill && due < u->health.probe_us)
         due = u->health.probe_us;
+    if (due < u->health.hold_us)
+        due = u->health.hold_us;
     return due;
 }
 
@@ -359,7 +361,7 @@ bool uploader_step(struct uploader *u, bool look, int64_t wait_us, int wake_fd, 
 
 void uploader_try_now(struct uploader *u)
 {
-    u->health.probe_us = 0;
+    u->health.probe_us = u->health.hold_us = 0;
     for (size_t i = 0; i < u->queue.count; i++)
         u->queue.items[i].due_us = 0;
 }

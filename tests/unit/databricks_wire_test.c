@@ -103,8 +103,7 @@ static bool stored_whole(void)
 
 static void lost_connections_are_retried_later(void **state)
 {
-    static const enum server_how hows[] = {
-        CUT_BEFORE, CUT_INSIDE, CUT_AFTER, CUT_STATUS, STALL, STALL_BODY};
+    static const enum server_how hows[] = {CUT_BEFORE, CUT_INSIDE, CUT_AFTER, CUT_STATUS};
     struct api_error api;
     struct err err = {.text = ""};
 
@@ -127,6 +126,26 @@ static void lost_connections_are_retried_later(void **state)
     assert_false(put(&api, &err));
     assert_int_equal(api.class, CLASS_EXISTS);
     assert_true(stored_whole());
+}
+
+/* libcurl averages over some seconds: the two wait side by side. */
+static void stalled_transfers_are_cut(void **state)
+{
+    struct call *calls[2];
+    struct err err = {.text = ""};
+
+    (void)state;
+    server_add(server, (struct server_rule){.match = "/0.parquet", .how = STALL});
+    server_add(server, (struct server_rule){.match = "/1.parquet", .how = STALL_BODY});
+    calls[0] = files_put_start(ws, "/Volumes/c/0.parquet", body_fd, BODY_BYTES, false, &err);
+    calls[1] = files_put_start(ws, "/Volumes/c/1.parquet", body_fd, BODY_BYTES, false, &err);
+    for (int i = 0; i < 2; i++) {
+        assert_non_null(calls[i]);
+        assert_false(call_wait(calls[i], &err));
+        assert_int_equal(err.kind, ERR_RETRY);
+        assert_non_null(strstr(err.text, "no answer in time"));
+        call_free(calls[i]);
+    }
 }
 
 static void nobody_there(void **state)
@@ -428,6 +447,7 @@ int main(void)
 #define TEST_M2M(f) cmocka_unit_test_setup_teardown(f, begin_m2m, end)
     const struct CMUnitTest tests[] = {
         TEST(lost_connections_are_retried_later),
+        TEST(stalled_transfers_are_cut),
         TEST(nobody_there),
         TEST(early_answers_are_heard),
         TEST(a_dead_kept_connection_is_replaced),
