@@ -190,6 +190,9 @@ bool config_looks_secret(const char *value)
 }
 
 static void add_line(struct config *c, struct lines *lines, const char *name, const char *value,
+    const char *fmt, va_list args) PRINTF_LIKE(5, 0);
+
+static void add_line(struct config *c, struct lines *lines, const char *name, const char *value,
     const char *fmt, va_list args)
 {
     struct buf line;
