@@ -9,6 +9,8 @@
 #define PAGES_MAX (PARQUET_ROWS_MAX / PAGE_ROWS)
 #define SCRATCH_BYTES_MAX (2 * (size_t)DICTIONARY_BYTES_MAX) /* compressed may be longer */
 #define HEADER_BYTES_MAX 256
+#define TRIAL_ROWS ((size_t)PAGE_ROWS / 2)
+#define TRIAL_ENTRIES ((size_t)8192)
 
 struct page_note {
     uint64_t offset;
@@ -466,6 +468,47 @@ static void put_offset_index(struct chunk_writer *c, const struct chunk *k)
     thrift_end(&t);
 }
 
+/* Bytes that `len` bytes take when packed. */
+static bool packed_bytes(struct chunk_writer *c, enum codec_content content, const void *data,
+    size_t len, size_t *ret, struct err *err)
+{
+    if (!codec_pack(&c->packer, c->codec, content, data, len, &c->packed, err))
+        return false;
+    *ret = c->packed.len;
+    return true;
+}
+
+/* A dictionary that is small as it stands may still lose once both are packed: rising timestamps
+ * do. So the rows of the middle are tried both ways, and the beginning of the dictionary. NULL rows
+ * count as values here: it is only an estimate. */
+static bool dictionary_is_smaller(
+    struct chunk_writer *c, const struct chunk *k, bool *ret, struct err *err)
+{
+    const struct numbers *dict = &c->dictionary;
+    size_t rows = k->d->rows;
+    size_t n = rows < TRIAL_ROWS ? rows : TRIAL_ROWS;
+    size_t from = (rows - n) / 2;
+    size_t entries = dict->count < TRIAL_ENTRIES ? dict->count : TRIAL_ENTRIES;
+    unsigned width = bit_width(dict->count);
+    size_t plain, codes, values;
+    uint8_t *out;
+
+    buf_reset(&c->body);
+    out = (uint8_t *)buf_reserve(&c->body, encode_hybrid_max(n, width));
+    if (!out)
+        return err_set(err, ERR_FULL, 0, "no memory for a page");
+    c->body.len = (size_t)(encode_hybrid(out, dict->codes + from, n, width) - out);
+    if (!packed_bytes(c, CONTENT_CODES, c->body.data, c->body.len, &codes, err) ||
+        !packed_bytes(c, k->content, (const uint64_t *)k->d->numbers + from, n * sizeof(uint64_t),
+            &plain, err) ||
+        !packed_bytes(c, k->content, dict->values, entries * sizeof(*dict->values), &values, err))
+        return false;
+    *ret = (double)codes * (double)rows / (double)n +
+               (double)values * (double)dict->count / (double)entries <
+           (double)plain * (double)rows / (double)n;
+    return true;
+}
+
 /* How the values of this chunk are written (specs/parquet.md 2.8). */
 static bool choose(struct chunk_writer *c, struct chunk *k, struct err *err)
 {
@@ -480,16 +523,17 @@ static bool choose(struct chunk_writer *c, struct chunk *k, struct err *err)
         pays = true;
     } else if (d->column == COLUMN_TIMESTAMP && c->delta) {
         k->encoding = ENCODING_DELTA;
-    } else if (!numbers_build(&c->dictionary, d->numbers, d->nulls, d->rows, &pays, err)) {
+    } else if (!numbers_build(&c->dictionary, d->numbers, d->nulls, d->rows, &pays, err) ||
+               (pays && !dictionary_is_smaller(c, k, &pays, err))) {
         return false;
     }
-    if (pays) {
-        k->encoding = ENCODING_DICTIONARY;
-        k->has_dictionary = true;
-        if (!send_dictionary(c, k, err))
-            return false;
-        k->content = CONTENT_CODES;
-    }
+    if (!pays)
+        return true;
+    k->encoding = ENCODING_DICTIONARY;
+    k->has_dictionary = true;
+    if (!send_dictionary(c, k, err))
+        return false;
+    k->content = CONTENT_CODES;
     return true;
 }
 

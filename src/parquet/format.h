@@ -13,12 +13,12 @@
 /* Values go into pages as they lie in memory. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "Parquet is little-endian");
 
-#define PAGE_ROWS 32768U
+#define PAGE_ROWS 65536U
 #define PAGE_BYTES_MAX (1U << 20)        /* of a data page, uncompressed */
 #define DICTIONARY_BYTES_MAX (64U << 20) /* of names in one dictionary page */
 #define FOOTER_BYTES_MAX (64U << 20)
 #define PARQUET_GROUPS_MAX 65536U
-#define NUMBERS_MAX 65536U     /* distinct values of a dictionary of timestamps or doubles */
+#define NUMBERS_MAX 262144U    /* distinct values of a dictionary of timestamps or doubles */
 #define STATISTIC_BYTES_MAX 64 /* of a string in statistics and indexes */
 
 enum { TYPE_INT64 = 2, TYPE_DOUBLE = 5, TYPE_BYTE_ARRAY = 6 };

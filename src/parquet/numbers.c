@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-#define SLOT_BITS 17 /* at most half full */
+#define SLOT_BITS 19 /* at most half full */
 #define SLOTS (1U << SLOT_BITS)
-#define TRIAL_ROWS 16384U /* more than half of them distinct: no use to go on */
+#define TRIAL_ROWS 65536U /* more than half of them distinct: no use to go on */
 
 _Static_assert(SLOTS >= 2 * NUMBERS_MAX, "the hash must not fill up");
 

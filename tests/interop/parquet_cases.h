@@ -33,7 +33,7 @@ enum case_numbers {
     NUMBERS_EDGES,     /* infinities, subnormal, largest */
     NUMBERS_NAN,       /* all NaN, several payloads */
     NUMBERS_SOME_NAN,  /* some NaN */
-    NUMBERS_NAN_PAGE2, /* NaN only behind row 32,768 */
+    NUMBERS_NAN_PAGE2, /* NaN only behind row 65,536 */
 };
 
 enum case_nulls {
@@ -80,14 +80,14 @@ static const struct parquet_case parquet_cases[] = {
     {"rows-128", 128, 1, TIMES_JITTER, NUMBERS_FEW, NULLS_NONE, 0, NAMES_PLAIN, 4, 3, false},
     {"rows-129", 129, 1, TIMES_JITTER, NUMBERS_WALK, NULLS_NONE, 0, NAMES_PLAIN, 4, 4, false},
     {"rows-130", 130, 1, TIMES_JITTER, NUMBERS_WALK, NULLS_RUNS, 15, NAMES_PLAIN, 4, 4, false},
-    {"rows-32767", 32767, 1, TIMES_TICKS, NUMBERS_WALK, NULLS_NONE, 0, NAMES_PLAIN, 40, 5, false},
-    {"rows-32768", 32768, 1, TIMES_JITTER, NUMBERS_WALK, NULLS_NONE, 0, NAMES_PLAIN, 40, 5, false},
-    {"rows-32769", 32769, 1, TIMES_SHARED, NUMBERS_FEW, NULLS_NONE, 0, NAMES_PLAIN, 40, 5, false},
-    {"groups-2", 33000, 2, TIMES_JITTER, NUMBERS_WALK, NULLS_MOST, 8, NAMES_PLAIN, 9, 9, false},
+    {"rows-65535", 65535, 1, TIMES_TICKS, NUMBERS_WALK, NULLS_NONE, 0, NAMES_PLAIN, 40, 5, false},
+    {"rows-65536", 65536, 1, TIMES_JITTER, NUMBERS_WALK, NULLS_NONE, 0, NAMES_PLAIN, 40, 5, false},
+    {"rows-65537", 65537, 1, TIMES_SHARED, NUMBERS_FEW, NULLS_NONE, 0, NAMES_PLAIN, 40, 5, false},
+    {"groups-2", 66000, 2, TIMES_JITTER, NUMBERS_WALK, NULLS_MOST, 8, NAMES_PLAIN, 9, 9, false},
     {"groups-20", 5, 20, TIMES_TICKS, NUMBERS_WALK, NULLS_FIRST, 8, NAMES_PLAIN, 2, 2, true},
     {"null-all", 300, 1, TIMES_TICKS, NUMBERS_WALK, NULLS_ALL, ALL_COLUMNS, NAMES_PLAIN, 2, 2,
         false},
-    {"null-all-2-pages", 40000, 1, TIMES_JITTER, NUMBERS_FEW, NULLS_ALL, ALL_COLUMNS, NAMES_PLAIN,
+    {"null-all-2-pages", 70000, 1, TIMES_JITTER, NUMBERS_FEW, NULLS_ALL, ALL_COLUMNS, NAMES_PLAIN,
         2, 2, false},
     {"null-alternate", 1000, 1, TIMES_SHARED, NUMBERS_FEW, NULLS_ALTERNATE, ALL_COLUMNS,
         NAMES_PLAIN, 5, 5, false},
@@ -97,9 +97,9 @@ static const struct parquet_case parquet_cases[] = {
         false},
     {"null-runs", 5000, 1, TIMES_JITTER, NUMBERS_FEW, NULLS_RUNS, ALL_COLUMNS, NAMES_PLAIN, 5, 5,
         true},
-    {"null-page", 100000, 1, TIMES_JITTER, NUMBERS_WALK, NULLS_PAGE, ALL_COLUMNS, NAMES_PLAIN, 7, 7,
+    {"null-page", 200000, 1, TIMES_JITTER, NUMBERS_WALK, NULLS_PAGE, ALL_COLUMNS, NAMES_PLAIN, 7, 7,
         false},
-    {"null-page-dictionary", 100000, 1, TIMES_SHARED, NUMBERS_FEW, NULLS_PAGE, ALL_COLUMNS,
+    {"null-page-dictionary", 200000, 1, TIMES_SHARED, NUMBERS_FEW, NULLS_PAGE, ALL_COLUMNS,
         NAMES_PLAIN, 7, 7, true},
     {"null-most", 70000, 1, TIMES_JITTER, NUMBERS_RANDOM, NULLS_MOST, ALL_COLUMNS, NAMES_PLAIN, 300,
         7, false},
@@ -201,7 +201,7 @@ static inline double case_number(enum case_numbers kind, size_t i, double *walk,
     case NUMBERS_SOME_NAN:
         return rng_below(rng, 10) ? (double)i : case_nan(rng);
     case NUMBERS_NAN_PAGE2:
-        return i > 32768 && i < 33000 ? case_nan(rng) : (double)i * 0.1;
+        return i > 65536 && i < 66000 ? case_nan(rng) : (double)i * 0.1;
     }
     return 0;
 }
@@ -223,7 +223,7 @@ static inline bool case_null(enum case_nulls kind, size_t i, size_t rows, struct
         i %= 48;
         return i < 7 || (i >= 14 && i < 22) || (i >= 30 && i < 39);
     case NULLS_PAGE:
-        return i >= 32768 && i < 65536;
+        return i >= 65536 && i < 131072;
     case NULLS_MOST:
         return rng_below(rng, 10) != 0;
     }
