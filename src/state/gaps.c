@@ -174,8 +174,19 @@ static bool line_parse(struct span line, struct gap *ret)
     return gap.reason != 0;
 }
 
-/* Whole lines of the window; a line that cannot be understood (cut by a crash: its loss did not
- * happen, or is written again) is left alone. */
+/* A line that cannot be understood (cut by a crash: its loss did not happen, or is written again) is
+ * left alone. */
+static bool take_line(struct gaps *g, struct span line, struct err *err)
+{
+    struct gap gap;
+
+    if (!line_parse(line, &gap))
+        return true;
+    count_in(g, &gap);
+    return remember(g, &gap) || err_set(err, ERR_FULL, ENOMEM, "no memory for the list of gaps");
+}
+
+/* Whole lines of the window. */
 static bool take_lines(struct gaps *g, struct buf *window, struct err *err)
 {
     size_t at = 0;
@@ -183,15 +194,11 @@ static bool take_lines(struct gaps *g, struct buf *window, struct err *err)
     for (;;) {
         const char *start = window->data + at;
         const char *end = at < window->len ? memchr(start, '\n', window->len - at) : NULL;
-        struct gap gap;
 
         if (!end)
             break;
-        if (line_parse((struct span){start, (size_t)(end - start)}, &gap)) {
-            count_in(g, &gap);
-            if (!remember(g, &gap))
-                return err_set(err, ERR_FULL, ENOMEM, "no memory for the list of gaps");
-        }
+        if (!take_line(g, (struct span){start, (size_t)(end - start)}, err))
+            return false;
         at = (size_t)(end - window->data) + 1;
     }
     buf_drop_front(window, at);
@@ -225,6 +232,8 @@ static bool read_all(struct gaps *g, struct err *err)
         ok = take_lines(g, &window, err);
     }
     g->half_line = last != '\n';
+    if (ok && g->half_line) /* perhaps only its end is missing: the next line gives it one */
+        ok = take_line(g, (struct span){window.data, window.len}, err);
     buf_done(&window);
     return ok;
 }

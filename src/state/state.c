@@ -270,6 +270,7 @@ static enum identity identity_parse(struct span text, uint8_t ret[16])
     if (format > FORMAT)
         return IDENTITY_NEWER;
     if (text.len != first + 33 + 9 || text.data[first + 32] != '\n' ||
+        text.data[first + 41] != '\n' ||
         !str_hex_u64((struct span){text.data + first, 16}, 16, &high) ||
         !str_hex_u64((struct span){text.data + first + 16, 16}, 16, &low) ||
         !str_hex_u64((struct span){text.data + first + 33, 8}, 8, &crc) ||
