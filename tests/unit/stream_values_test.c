@@ -262,6 +262,28 @@ static void exponents_as_long_as_the_line_are_exact(void **state)
     free(text);
 }
 
+/* A tie, and a single digit far behind that breaks it. */
+static void a_digit_behind_all_others_still_counts(void **state)
+{
+    char text[1200];
+
+    (void)state;
+    for (size_t zeros = 1; zeros < 1100; zeros += 7) {
+        for (int last = 0; last < 2; last++) {
+            struct number n;
+            bool inexact;
+            double value;
+
+            memcpy(text, "9007199254740993.", 17);
+            memset(text + 17, '0', zeros);
+            text[17 + zeros] = (char)('0' + last);
+            assert_non_null(number_scan(text, text + 18 + zeros, &n));
+            assert_true(number_value(&n, &value, &inexact));
+            assert_true(value == (last ? 9007199254740994.0 : 9007199254740992.0));
+        }
+    }
+}
+
 static void names_are_split_at_the_first_signs(void **state)
 {
     static const struct {
@@ -303,6 +325,7 @@ int main(void)
         cmocka_unit_test(numbers_are_read_as_json_says),
         cmocka_unit_test(numbers_beyond_the_largest_are_refused),
         cmocka_unit_test(exponents_as_long_as_the_line_are_exact),
+        cmocka_unit_test(a_digit_behind_all_others_still_counts),
         cmocka_unit_test(names_are_split_at_the_first_signs),
     };
 

@@ -108,6 +108,9 @@ static const struct {
         "M bad 0 0.000000 0 0.000000\n"},
     {"manifest, no configuration", "{\"type\":\"runtime_manifest\",\"payload\":{}}",
         "M usable 0 0.000000 0 0.000000\n"},
+    {"manifest, configuration null",
+        "{\"type\":\"runtime_manifest\",\"payload\":{\"configuration\":null}}",
+        "M usable 0 0.000000 0 0.000000\n"},
     {"manifest, wrong types",
         "{\"type\":\"runtime_manifest\",\"payload\":{\"configuration\":{\"upload_interval\":true,"
         "\"batch_size\":\"many\"}}}",
