@@ -184,22 +184,20 @@ static void on_location(struct http_answer *a, struct span value)
     a->private_link = memmem(value.data, value.len, "private-link", 12) != NULL;
 }
 
-static size_t on_header(char *data, size_t size, size_t count, void *arg)
+void http_read_header(struct http_answer *a, struct span line)
 {
-    struct http_answer *a = &((struct http_call *)arg)->answer;
-    size_t len = size * count;
-    struct span line = {data, len}, name = {data, 0}, value;
+    struct span name = {line.data, 0}, value;
     uint64_t length;
 
     if (span_starts(line, "HTTP/")) {
         on_status_line(a, line);
-        return len;
+        return;
     }
-    while (name.len < len && data[name.len] != ':')
+    while (name.len < line.len && line.data[name.len] != ':')
         name.len++;
-    if (name.len == len)
-        return len;
-    value = span_trim((struct span){data + name.len + 1, len - name.len - 1});
+    if (name.len == line.len)
+        return;
+    value = span_trim((struct span){line.data + name.len + 1, line.len - name.len - 1});
 #define IS(text) (name.len == sizeof(text) - 1 && strncasecmp(name.data, text, name.len) == 0)
     if (IS("content-type"))
         keep(a->type, sizeof(a->type), value);
@@ -218,7 +216,12 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
     else if (IS("x-request-id"))
         keep(a->request_id, sizeof(a->request_id), value);
 #undef IS
-    return len;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *arg)
+{
+    http_read_header(&((struct http_call *)arg)->answer, (struct span){data, size * count});
+    return size * count;
 }
 
 static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)

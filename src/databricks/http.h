@@ -90,4 +90,7 @@ const struct http_answer *http_answer(const struct http_call *call);
 struct buf *http_body(struct http_call *call); /* to be wiped after a secret was read from it */
 void http_drop(struct http_call *call);        /* takes NULL */
 
+/* One line of an answer's head, as libcurl hands it over; here for the fuzz target. */
+void http_read_header(struct http_answer *answer, struct span line);
+
 #endif
