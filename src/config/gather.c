@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -172,54 +173,68 @@ static void warn_readable(struct config *c, const char *path)
         config_warn(c, path, NULL, "others may read the secrets in it; chmod 600");
 }
 
-/* databricks-api.md 1.5: the file only fills in, and it is left alone when a host or a credential
- * is set and nobody asked for a profile. */
+/* The file is left alone when a host or a credential is set and nobody asked for a profile. */
+static bool wants_profile(struct config *c, const char *path, bool asked)
+{
+    bool alone = asked || !(config_has(c, "host") || config_has(c, "token") ||
+                              config_has(c, "client_id") || config_has(c, "client_secret"));
+
+    c->profile_skipped = !alone && path && access(path, F_OK) == 0;
+    return alone && (path || asked);
+}
+
+static void complain_profile(struct config *c, const char *path, const char *why)
+{
+    const struct value *wanted = config_value(c, "config_profile");
+    const struct value *file = config_value(c, "config_file");
+
+    if (wanted->text)
+        config_complain(c, wanted->name, wanted->text,
+            "profile file '%s': %s; correct it, or choose another profile or file", path, why);
+    else
+        config_complain(c, file->text ? file->name : path, file->text,
+            "profile file: %s; correct it, or set DATABRICKS_CONFIG_FILE", why);
+}
+
+static void take_profile(struct config *c, const struct profile *profile, const char *path)
+{
+    const char *source = config_keepf(c, "profile %s in %s", profile->name, path);
+
+    c->profile_path = path;
+    c->profile_name = config_keep(c, span_of(profile->name));
+    for (size_t i = 0; i < setting_count; i++) {
+        const char *key = setting_table[i].profile_key;
+        const char *text = key ? profile_get(profile, key) : NULL;
+
+        if (text)
+            take_profile_key(c, i, text, source);
+    }
+    if (profile_get(profile, "token") || profile_get(profile, "client_secret"))
+        warn_readable(c, path);
+}
+
+/* databricks-api.md 1.5: the file only fills in what is not set. */
 void config_gather_profile(struct config *c)
 {
     const struct value *wanted = config_value(c, "config_profile");
     const struct value *file = config_value(c, "config_file");
     bool asked = wanted->text && !wanted->bad;
-    const char *path, *source;
     struct profile profile = {0};
     struct err err = {0};
+    const char *path;
 
     if (!(setting_table[setting_find("host")].commands & (unsigned)c->command))
         return;
-    c->profile_skipped =
-        !asked && (config_has(c, "host") || config_has(c, "token") || config_has(c, "client_id") ||
-                      config_has(c, "client_secret"));
     path = profile_path(c);
-    if (c->profile_skipped || (!path && !asked))
+    if (!wants_profile(c, path, asked))
         return;
     if (!path) {
         config_complain(c, wanted->name, wanted->text,
             "no profile file: HOME is not set; set DATABRICKS_CONFIG_FILE");
-        return;
+    } else if (config_read_profile(path, asked ? wanted->text : NULL, &profile, &err)) {
+        take_profile(c, &profile, path);
+        profile_done(&profile);
+    } else if (err.code != ENOENT || asked || file->text) {
+        complain_profile(c, path, err.text);
     }
-    if (!config_read_profile(path, asked ? wanted->text : NULL, &profile, &err)) {
-        if (err.code == ENOENT && !asked && !file->text)
-            return;
-        if (asked)
-            config_complain(c, wanted->name, wanted->text,
-                "profile file '%s': %s; correct it, or "
-                "choose another profile or file",
-                path, err.text);
-        else
-            config_complain(c, file->text ? file->name : path, file->text,
-                "profile file: %s; correct it, or set DATABRICKS_CONFIG_FILE", err.text);
-        return;
-    }
-    c->profile_path = path;
-    c->profile_name = config_keep(c, span_of(profile.name));
-    source = config_keepf(c, "profile %s in %s", profile.name, path);
-    for (size_t i = 0; i < setting_count; i++) {
-        const char *key = setting_table[i].profile_key;
-        const char *text = key ? profile_get(&profile, key) : NULL;
-
-        if (text)
-            take_profile_key(c, i, text, source);
-    }
-    if (profile_get(&profile, "token") || profile_get(&profile, "client_secret"))
-        warn_readable(c, path);
-    profile_done(&profile);
 }

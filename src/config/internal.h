@@ -42,7 +42,7 @@ struct config {
     struct lines problems, warnings;
     const char *profile_path; /* of the profile that was taken; NULL: none */
     const char *profile_name;
-    bool profile_skipped; /* there may be one, but a host or a credential was set */
+    bool profile_skipped; /* there is a file, but a host or a credential was set */
     bool no_memory;
     int64_t default_interval_us; /* what a manifest without the key brings back */
     uint64_t default_batch_size;
