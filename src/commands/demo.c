@@ -158,6 +158,7 @@ static bool start_run(struct demo *d, struct secret *token, struct err *err)
     config_set(d->config, "status_listen", "off");
     if (!options_load(d->config))
         return err_set(err, ERR_INPUT, 0, "settings of the demo");
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, NULL); /* the table below says what happens */
     d->run = (struct run_options){.config = d->config,
         .trace_fd = -1,
         .signal_fd = -1,
@@ -391,7 +392,6 @@ int command_demo(int argc, char **argv)
         return EXIT_NO;
     }
     counters_init(&demo.counters);
-    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, NULL);
     code = play(&demo, directory, signal_fd);
     simulator_stop(demo.simulator);
     emulator_stop(demo.emulator);

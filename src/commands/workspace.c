@@ -30,11 +30,15 @@ struct workspace *workspace_for(const struct settings *s, struct err *err)
     options.host = host.url;
     if (!options.workspace_id && host.workspace_id[0])
         options.workspace_id = host.workspace_id;
-    if (s->auth == AUTH_TYPE_PAT) {
+    if (s->token && s->auth != AUTH_TYPE_OAUTH_M2M) {
         options.client_id = NULL;
         options.token = secret_copy(s->token, err);
-    } else {
+    } else if (s->client_secret) {
         options.client_secret = secret_copy(s->client_secret, err);
+    } else {
+        err_set(err, ERR_INPUT, 0,
+            "no credentials: set DATABRICKS_ACCESS_TOKEN, or DATABRICKS_CLIENT_ID and "
+            "DATABRICKS_CLIENT_SECRET");
     }
     if (!options.token && !options.client_secret)
         return NULL;
