@@ -607,7 +607,7 @@ static int64_t next_time(const struct server *s)
     return due_us;
 }
 
-static void wait_for(struct server *s, int wake_fd)
+void server_wait(struct server *s, int wake_fd)
 {
     struct pollfd polls[4] = {{.fd = wake_fd, .events = POLLIN},
         {.fd = s->listener, .events = POLLIN},
@@ -637,7 +637,7 @@ static void wait_for(struct server *s, int wake_fd)
         accept_client(s);
 }
 
-void server_step(struct server *s, int wake_fd)
+void server_work(struct server *s)
 {
     int64_t now_us = clock_mono_us();
 
@@ -653,8 +653,6 @@ void server_step(struct server *s, int wake_fd)
         make(s, now_us);
         transmit(s, now_us);
     }
-    if (!s->stats.finished)
-        wait_for(s, wake_fd);
 }
 
 void server_get_stats(const struct server *s, struct simulator_stats *ret)

@@ -1,6 +1,6 @@
 /* simulator/server.h: the socket side: one client at a time, the manifest first, pace, drops.
  *
- * Shape    server_step does what can be done now, then waits for the next thing to happen.
+ * Shape    server_work does what can be done now; server_wait waits for the next thing to happen.
  * Units    _us microseconds.
  * Limits   a client's line: 4 MiB; a client that was dropped politely may linger for 2 s.
  * Errors   server_open: ERR_INPUT for the address or an option, ERR_DENIED for the port.
@@ -20,9 +20,12 @@ void server_close(struct server *s);
 
 uint16_t server_port(const struct server *s);
 
-/* Returns after some work, or when something happened, or when wake_fd is readable (it is not read
- * from). */
-void server_step(struct server *s, int wake_fd);
+/* Makes, sends, ends what is over. Counters are to be published after it and before waiting, which
+ * may take for ever. */
+void server_work(struct server *s);
+
+/* Returns when there is work, or when wake_fd is readable (it is not read from). */
+void server_wait(struct server *s, int wake_fd);
 
 void server_get_stats(const struct server *s, struct simulator_stats *ret);
 void server_want_manifest(struct server *s, int64_t upload_interval, int64_t batch_size);

@@ -143,9 +143,12 @@ static void *run(void *context)
 {
     struct simulator *s = context;
 
-    while (meet(s))
-        server_step(s->server, s->wake_fd);
-    return NULL;
+    for (;;) {
+        server_work(s->server);
+        if (!meet(s))
+            return NULL;
+        server_wait(s->server, s->wake_fd);
+    }
 }
 
 struct simulator *simulator_start(const struct simulator_options *options, struct err *err)

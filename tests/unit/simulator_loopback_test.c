@@ -92,6 +92,18 @@ static bool more(struct client *c)
     return n > 0;
 }
 
+/* Until the simulator has seen that its client left. */
+static void wait_until_gone(struct simulator *s, struct simulator_stats *ret)
+{
+    int64_t until_us = clock_mono_us() + LONG_US;
+
+    do {
+        usleep(500);
+        simulator_get_stats(s, ret);
+        assert_true(clock_mono_us() < until_us);
+    } while (ret->connected || ret->clients == 0);
+}
+
 /* The next line without its line end; borrowed until the next call. False: the end. */
 static bool line(struct client *c, struct span *ret)
 {
@@ -222,9 +234,7 @@ static void a_second_client_is_closed_without_a_byte(void **state)
     for (int i = 0; i < 100; i++)
         assert_true(line(&first, &text)); /* undisturbed */
     leave(&first);
-    do
-        simulator_get_stats(s, &stats);
-    while (stats.connected);
+    wait_until_gone(s, &stats);
     assert_int_equal(stats.clients_refused, 3);
     second = join(s); /* now it is its turn */
     manifest(&second);
@@ -441,9 +451,7 @@ static void what_a_vanished_client_did_not_take_goes_to_the_next(void **state)
     c = join(s);
     manifest(&c);
     leave(&c);
-    do
-        simulator_get_stats(s, &stats);
-    while (stats.connected || stats.clients == 0);
+    wait_until_gone(s, &stats);
     sent = stats.sent;
     assert_true(sent < o.count);
     c = join(s);
@@ -680,9 +688,7 @@ static void lines_of_the_client_are_told(void **state)
         simulator_get_stats(s, &stats);
     while (stats.received_lines < 2);
     leave(&c);
-    do
-        simulator_get_stats(s, &stats);
-    while (stats.connected);
+    wait_until_gone(s, &stats);
     simulator_stop(s);
     assert_string_equal(heard.text,
         "Connected\n"
@@ -761,6 +767,29 @@ static void a_csv_file_is_replayed(void **state)
         "Disconnected\n");
 }
 
+/* Nothing happens on the sockets after the last message; the counters have to be there all the same.
+ */
+static void all_is_known_to_be_sent_while_the_client_stays(void **state)
+{
+    struct simulator_options o = options();
+    struct simulator *s;
+    struct simulator_stats stats;
+    struct client c;
+
+    (void)state;
+    o.count = 10;
+    for (int i = 0; i < 20; i++) {
+        s = start(&o);
+        c = join(s);
+        assert_true(simulator_wait(s, LONG_US));
+        simulator_get_stats(s, &stats);
+        assert_true(stats.connected && stats.sent_all && !stats.finished);
+        assert_int_equal(stats.sent, 10);
+        leave(&c);
+        simulator_stop(s);
+    }
+}
+
 static void options_that_make_no_sense_are_refused(void **state)
 {
     struct simulator_options good = options(), bad[12];
@@ -824,6 +853,7 @@ int main(void)
         cmocka_unit_test(too_long_lines_have_their_length),
         cmocka_unit_test(lines_of_the_client_are_told),
         cmocka_unit_test(a_csv_file_is_replayed),
+        cmocka_unit_test(all_is_known_to_be_sent_while_the_client_stays),
         cmocka_unit_test(options_that_make_no_sense_are_refused),
         cmocka_unit_test(a_port_in_use_is_said),
     };
