@@ -404,6 +404,8 @@ static bool examine(
         }
     }
     scan_close(scan);
+    if (info->end_seq && f.end_seq > info->end_seq)
+        f.end_seq = info->end_seq; /* frames of a doubtful tail do not count */
     if (ok)
         *ret = f;
     return ok;

@@ -396,6 +396,12 @@ static void give_frame(struct scan *s, enum scan_event *ret_event, struct scan_i
     ret->offset = s->step.offset;
 }
 
+/* The tail of a segment that was given up: its readings are in the next one. */
+static bool behind_the_end(const struct scan *s, const struct segment_frame *f)
+{
+    return s->end_seq && (f->rows ? f->seq >= s->end_seq : f->seq > s->end_seq);
+}
+
 bool scan_next(struct scan *s, enum scan_event *ret_event, struct scan_item *ret, struct err *err)
 {
     uint64_t expected = s->walker.expected, next;
@@ -415,8 +421,7 @@ bool scan_next(struct scan *s, enum scan_event *ret_event, struct scan_item *ret
     }
     if (!walk(&s->walker, &s->step, err))
         return false;
-    /* The tail of a segment that was given up: its readings are in the next one. */
-    if (s->step.is_frame && s->end_seq && s->step.frame.rows && s->step.frame.seq >= s->end_seq)
+    if (s->step.is_frame && behind_the_end(s, &s->step.frame))
         s->step.is_frame = false;
     s->ended = !s->step.is_frame;
     next = s->step.is_frame ? s->step.frame.seq : s->end_seq ? s->end_seq : expected;
