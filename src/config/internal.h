@@ -1,7 +1,7 @@
 /* config/internal.h: struct config, for the files of this room only.
  *
  * Shape    one struct value per row of the table: the raw text that won, and where it came from.
- * Limits   PROBLEMS_MAX problems and as many warnings; the rest is counted.
+ * Limits   PROBLEMS_MAX problems and as many warnings; what comes behind them is not kept.
  * Errors   no memory is a problem like others (`no_memory`), so that nothing has to stop half-way.
  * Threads  one at a time.
  */
@@ -31,7 +31,7 @@ struct kept {
 
 struct lines {
     const char *items[PROBLEMS_MAX];
-    size_t count, more;
+    size_t count;
 };
 
 struct config {

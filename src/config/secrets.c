@@ -50,7 +50,8 @@ static void gather_secret(struct config *c, size_t i)
 {
     const struct setting *row = &setting_table[i];
     struct value *value = &c->values[i];
-    struct value *file = config_value(c, config_keepf(c, "%s_file", row->key));
+    struct value *file =
+        config_value(c, strcmp(row->key, "token") == 0 ? "token_file" : "client_secret_file");
     struct secret **field = config_secret_field(c, row);
     const char *path = NULL;
     const char *taken = NULL;

@@ -195,12 +195,11 @@ static void add_line(struct config *c, struct lines *lines, const char *name, co
 static void add_line(struct config *c, struct lines *lines, const char *name, const char *value,
     const char *fmt, va_list args)
 {
+    const char *kept;
     struct buf line;
 
-    if (lines->count == PROBLEMS_MAX) {
-        lines->more++;
+    if (lines->count == PROBLEMS_MAX)
         return;
-    }
     buf_init(&line, 2048);
     buf_add_text(&line, name);
     if (value) {
@@ -212,7 +211,8 @@ static void add_line(struct config *c, struct lines *lines, const char *name, co
     }
     buf_add_text(&line, ": ");
     buf_vprintf(&line, fmt, args);
-    lines->items[lines->count++] = config_keep(c, span_of(buf_text(&line)));
+    kept = config_keep(c, span_of(buf_text(&line)));
+    lines->items[lines->count++] = *kept ? kept : "settings: no memory for them";
     buf_done(&line);
 }
 
