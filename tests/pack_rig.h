@@ -203,7 +203,8 @@ struct rig_segment {
     uint64_t first_seq, count;
     uint64_t spread; /* of times; 0: 50 */
     bool unsealed;
-    uint32_t group; /* readings a commit group; 0: 100 */
+    uint32_t group;   /* readings a commit group; 0: 100 */
+    const char *name; /* of the file; NULL: as its number says */
 };
 
 static inline void rig_add_segment(struct pack_rig *p, struct rig_segment s)
@@ -239,7 +240,7 @@ static inline void rig_add_segment(struct pack_rig *p, struct rig_segment s)
     if (out.failed)
         abort();
     segment_name(name, s.first_seq);
-    rig_write(&p->rig, "journal", name, out.data, out.len);
+    rig_write(&p->rig, "journal", s.name ? s.name : name, out.data, out.len);
     buf_done(&out);
 }
 

@@ -34,8 +34,21 @@ static int first_fd(void)
     return fd;
 }
 
+/* Intake rolls, its last sync still running: the new name is there, and not durable. */
+static bool roll(struct pack_rig *p)
+{
+    uint64_t first_seq = p->recovery.next_seq;
+    int journal = p->rig.state.journal;
+    char name[SEGMENT_NAME_SIZE];
+
+    segment_name(name, first_seq);
+    rig_add_segment(
+        p, (struct rig_segment){.first_seq = first_seq, .unsealed = true, .name = "active.tmp"});
+    return file_rename(journal, "active.tmp", journal, name, &p->rig.err);
+}
+
 /* One life of the program: until nothing is left to pack, or something stops it. */
-static bool live(struct pack_rig *p, const struct pack_options *options)
+static bool live(struct pack_rig *p, const struct pack_options *options, bool rolling)
 {
     enum pack_result result = PACK_NOTHING;
     struct pack_done done;
@@ -45,6 +58,8 @@ static bool live(struct pack_rig *p, const struct pack_options *options)
 
     if (!ok)
         return false;
+    if (rolling)
+        (void)roll(p);
     pack = pack_new(&p->rig.state, &p->rig.limits, p->gaps, options, &p->rig.err);
     shipping = p;
     for (int i = 0; pack && i < 100; i++) {
@@ -69,6 +84,7 @@ struct scene {
     const char *name;
     void (*make)(struct pack_rig *p);
     uint64_t merge_bytes;
+    bool rolling;
 };
 
 /* Three closed segments, one of them never sealed (its run was rescued), and the active one. */
@@ -106,10 +122,11 @@ static void make_damaged(struct pack_rig *p)
 }
 
 static const struct scene scenes[] = {
-    {"one file a segment", make_plain, 1},
-    {"one file for all", make_plain, UINT64_C(1) << 28},
-    {"unsealed", make_unsealed, 1},
-    {"damaged", make_damaged, UINT64_C(1) << 28},
+    {"one file a segment", make_plain, 1, false},
+    {"one file for all", make_plain, UINT64_C(1) << 28, false},
+    {"unsealed", make_unsealed, 1, false},
+    {"unsealed, rolled", make_unsealed, 1, true},
+    {"damaged", make_damaged, UINT64_C(1) << 28, false},
 };
 #define SCENES (sizeof(scenes) / sizeof(scenes[0]))
 
@@ -120,12 +137,12 @@ static void settle(struct pack_rig *p, const struct pack_options *options, const
 
     crash_arm(FAULT_NONE, 0, 0);
     crash.before = NULL;
-    if (!live(p, options))
+    if (!live(p, options, false))
         fail_msg("%s: does not start again: %s", where, p->rig.err.text);
     if (p->recovery.next_seq < p->next_seq)
         fail_msg("%s: number %" PRIu64 " again", where, p->recovery.next_seq);
     rig_add_active(p, p->recovery.next_seq);
-    if (!live(p, options))
+    if (!live(p, options, false))
         fail_msg("%s: does not start a second time: %s", where, p->rig.err.text);
     v = rig_judge(p);
     if (v.lost || v.both || p->twice || p->altered || p->overlaps)
@@ -140,7 +157,8 @@ struct trouble {
     enum fault_mode mode;
     int error;
     bool power, ship;
-    long second; /* the next start stops at this call too; 0: it does not */
+    bool kill_first; /* the first stop is no power cut: what is not synced is still in memory */
+    long second;     /* the next start stops at this call too; 0: it does not */
 };
 
 /* False: the run ended before call `at`. */
@@ -161,14 +179,14 @@ static bool try_at(const struct scene *scene, const struct trouble *t, long at)
     crash_begin(p.rig.path);
     crash.before = t->ship ? ship_now : NULL;
     crash_arm(t->mode, at, t->error);
-    (void)live(&p, &options);
+    (void)live(&p, &options, scene->rolling);
     fired = crash.fired;
     crash_close_all(base);
-    if (t->power)
+    if (t->power && !t->kill_first)
         crash_take_back();
     if (fired && t->second) {
         crash_arm(t->mode, t->second, t->error);
-        (void)live(&p, &options);
+        (void)live(&p, &options, scene->rolling);
         fired = crash.fired;
         crash_close_all(base);
         if (t->power)
@@ -237,15 +255,16 @@ static void recovery_is_stopped_at_each_call(void **unused)
 {
     (void)unused;
     for (size_t s = 0; s < SCENES; s++) {
-        for (int power = 0; power < 2; power++) {
-            for (long second = 1; second < 120; second += 3) {
+        for (int how = 0; how < 3; how++) {
+            for (long second = 1; second < 120; second += 5) {
                 struct trouble t = {.mode = FAULT_STOP,
                     .error = EIO,
-                    .power = power,
+                    .power = how > 0,
+                    .kill_first = how > 1,
                     .ship = true,
                     .second = second};
 
-                for (long at = 1 + second % 7; try_at(&scenes[s], &t, at); at += 7)
+                for (long at = 1 + second % 11; try_at(&scenes[s], &t, at); at += 11)
                     continue;
             }
         }
