@@ -1,13 +1,18 @@
 /* stream/client.h: the connection to the Kelvin stream: resolve, connect, receive, back off, again.
  *
  * Shape    client_step waits for the next thing to happen and says what it was. It never blocks
- * longer than asked, name resolution included (getaddrinfo_a), and returns at once when wake_fd is
- * readable. Units    _us microseconds. Limits   waits of 1, 2, 4 ... 60 s +-20 % between tries; the
- * wait starts at 1 s again only after a manifest (client_saw_manifest). A connection that ends
- * before its manifest counts as a failed try. Errors   every kind of connect error is retried for
- * ever; the last one is kept as text for people. Owner    opaque; owns the socket. Threads  one at
- * a time. Source   kelvin-stream.md 1.1, 1.3; tcp(7): SO_KEEPALIVE 30/10/3, TCP_USER_TIMEOUT,
- * SO_RCVBUF 4 MiB.
+ *          longer than asked, name resolution included (getaddrinfo_a), and returns at once when
+ *          wake_fd is readable.
+ * Units    _us microseconds.
+ * Limits   waits of 1, 2, 4 ... 60 s +-20 % between tries; the wait starts at 1 s again only after
+ *          a manifest (client_saw_manifest). A connection that ends before its manifest counts as
+ *          a failed try. An address has 10 s to answer, a resolver 30 s.
+ * Errors   every kind of connect error is retried for ever; the last one is kept as text for
+ *          people.
+ * Owner    opaque; owns the socket.
+ * Threads  one at a time.
+ * Source   kelvin-stream.md 1.1, 1.3; tcp(7): SO_KEEPALIVE 30/10/3, TCP_USER_TIMEOUT, SO_RCVBUF
+ *          4 MiB.
  */
 #ifndef STREAM_CLIENT_H
 #define STREAM_CLIENT_H

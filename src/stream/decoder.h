@@ -1,7 +1,8 @@
 /* stream/decoder.h: whole lines to readings; what is no reading is named, counted and shown.
  *
  * Shape    decoder_run walks lines and stops at the end, or where the caller has something to do.
- * It is called again with the rest. Counters only grow. Units    microseconds since 1970-01-01 UTC.
+ *          It is called again with the rest. Counters only grow.
+ * Units    microseconds since 1970-01-01 UTC.
  * Limits   names of 1,024 bytes, nesting 64, timestamps in the years 0001-9999.
  * Errors   none: a bad line is an event, not an error.
  * Owner    opaque; everything borrowed.

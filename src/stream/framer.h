@@ -1,12 +1,15 @@
 /* stream/framer.h: bytes from the socket to whole lines, in bounded memory.
  *
  * Shape    a receive buffer; framer_space says where to receive into, framer_lines gives the whole
- * lines (each with its '\n') that are there, framer_take consumes them. Units    bytes; a line's
- * length does not count its '\n'. Limits   a line of at most line_max bytes (KELVIN_STREAM_LIMIT).
- * A longer one is discarded up to its newline in constant memory, counted once, its first 4 KiB
- * kept as a sample. Errors   none after init. Owner    opaque; spans are borrowed until the next
- * framer_space. Threads  one at a time. Source   kelvin-stream.md 1.1, 1.2, 8 (29, 30, 35);
- * durability.md 14 (BOM at the very start skipped).
+ *          lines (each with its '\n') that are there, framer_take consumes them.
+ * Units    bytes; a line's length does not count its '\n'.
+ * Limits   a line of at most line_max bytes (KELVIN_STREAM_LIMIT). A longer one is discarded up to
+ *          its newline in constant memory, counted once, its first 4 KiB kept as a sample.
+ * Errors   none after framer_new.
+ * Owner    opaque; spans are borrowed until the next framer_space.
+ * Threads  one at a time.
+ * Source   kelvin-stream.md 1.1, 1.2, 8 (29, 30, 35); durability.md 14 (BOM at the very start
+ *          skipped).
  */
 #ifndef STREAM_FRAMER_H
 #define STREAM_FRAMER_H

@@ -5,8 +5,10 @@
  * Limits   RESOLVE_MAX addresses.
  * Errors   ERR_RETRY with the resolver's text: a name unknown today may exist tomorrow.
  * Owner    opaque. The library cannot call back a request it is working on: resolve_free leaves
- * that one's memory (some hundred bytes) to it for good. Threads  one at a time. Source
- * getaddrinfo_a(3).
+ *          the memory of that one (some hundred bytes) to it for good.
+ * Threads  one at a time. The helper thread is made inside the C library, where the thread
+ *          sanitizer cannot see it: in such a build only addresses as numbers work.
+ * Source   getaddrinfo_a(3).
  */
 #ifndef STREAM_RESOLVE_H
 #define STREAM_RESOLVE_H
