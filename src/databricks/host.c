@@ -132,6 +132,18 @@ static bool set_url(struct host *host, bool https, struct span name, unsigned po
     return true;
 }
 
+/* A setting may hold anything; an error text is valid UTF-8. */
+static bool wrong(struct err *err, const char *text, const char *what)
+{
+    struct buf shown;
+
+    buf_init(&shown, 1024);
+    (void)str_show(&shown, span_of(text), 100);
+    err_set(err, ERR_INPUT, 0, "'%s': %s", buf_text(&shown), what);
+    buf_done(&shown);
+    return false;
+}
+
 static bool has_scheme(struct span text)
 {
     for (size_t i = 0; i + 2 < text.len; i++) {
@@ -163,7 +175,7 @@ bool host_normalise(const char *text, struct host *ret, struct err *err)
         rest.data += 7;
         rest.len -= 7;
     } else if (has_scheme(rest)) {
-        return err_set(err, ERR_INPUT, 0, "'%.100s': the address must begin with https://", text);
+        return wrong(err, text, "the address must begin with https://");
     }
     authority = cut_at(&rest, "/?#");
     if (memchr(authority.data, '@', authority.len)) /* no echo: it may hold a password */
@@ -171,14 +183,13 @@ bool host_normalise(const char *text, struct host *ret, struct err *err)
             err, ERR_INPUT, 0, "the address holds a user name ('@'): give the host only");
     name = take_name(&authority);
     if (!name_valid(name))
-        return err_set(err, ERR_INPUT, 0,
-            "'%.100s' is no host name: write e.g. adb-1234567890123456.7.azuredatabricks.net",
-            text);
+        return wrong(
+            err, text, "no host name: write e.g. adb-1234567890123456.7.azuredatabricks.net");
     if (authority.len) {
         authority.data++;
         authority.len--;
         if (!str_u64(authority, &port) || port == 0 || port > 65535)
-            return err_set(err, ERR_INPUT, 0, "'%.100s': the port must be 1 to 65535", text);
+            return wrong(err, text, "the port must be 1 to 65535");
     }
     (void)cut_at(&rest, "?#");
     query = cut_at(&rest, "#");

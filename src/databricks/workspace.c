@@ -29,7 +29,7 @@ static bool options_valid(const struct workspace_options *o, struct err *err)
     if (!o->host || !host_normalise(o->host, &host, err))
         return o->host ? false : err_set(err, ERR_INPUT, 0, "no workspace host given");
     if (strcmp(host.url, o->host) != 0)
-        return err_set(err, ERR_INPUT, 0, "the host '%.100s' is not normalised", o->host);
+        return err_set(err, ERR_INPUT, 0, "the host is not normalised: '%s'", host.url);
     if (o->client_id ? !o->client_secret || o->token : !o->token || o->client_secret)
         return err_set(
             err, ERR_INPUT, 0, "give either a token, or a client id with its client secret");

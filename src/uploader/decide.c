@@ -323,7 +323,7 @@ static bool decide_folder(struct uploader *u, struct item *item)
     /* Nothing here is about a file: a person must look at the settings or the volume. */
     if (api->class == CLASS_EXISTS)
         err_set(&err, ERR_DENIED, api->status,
-            "a file stands where the folder '%.120s' should be: move it away", path);
+            "a file stands where our folder should be: move it away: '%s'", path);
     else if (err.kind == ERR_INPUT)
         err.kind = ERR_DENIED;
     item_failed(u, item, &err, api->retry_after_us);

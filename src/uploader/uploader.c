@@ -19,7 +19,7 @@ struct uploader *uploader_new(struct outbox *box, struct workspace *ws, struct g
 
     if (len == 0 || options->folder[0] != '/' || len > FOLDER_MAX) {
         free(u);
-        err_set(err, ERR_INPUT, 0, "the folder '%.100s' must be /Volumes/...", options->folder);
+        err_set(err, ERR_INPUT, 0, "the folder must be /Volumes/..., not '%s'", options->folder);
         return NULL;
     }
     while (len > 1 && options->folder[len - 1] == '/')

@@ -423,6 +423,37 @@ static void a_wake_up_ends_the_wait(void **state)
     (void)close(fds[1]);
 }
 
+/* The environment's proxy is not ours to use; the setting's is, except for what it leaves out. */
+static void only_our_own_proxy_is_used(void **state)
+{
+    char proxy[64];
+    struct err err = {.text = ""};
+    struct workspace_options o = {.host = "http://127.0.0.1:9", .proxy = proxy};
+
+    (void)state;
+    assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+    assert_int_equal(setenv("ALL_PROXY", "http://127.0.0.1:1", 1), 0);
+    assert_int_equal(setenv("NO_PROXY", "127.0.0.1", 1), 0);
+    assert_true(files_make_directory(ws, "/Volumes/c", &err));
+    workspace_free(ws);
+    (void)snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", server->port);
+    for (int direct = 0; direct < 2; direct++) {
+        o.no_proxy = direct ? "127.0.0.1" : NULL;
+        o.token = secret_new(span_of("token"), &err);
+        ws = workspace_new(&o, &err);
+        assert_non_null(ws);
+        server_add(server, (struct server_rule){.times = 1, .status = 200, .body = ""});
+        if (files_make_directory(ws, "/Volumes/c", &err) == direct)
+            fail_msg("direct %d: %s", direct, err.text);
+        if (!direct)
+            workspace_free(ws);
+    }
+    assert_int_equal(server_count(server, "PUT", "http://127.0.0.1:9/api/2.0/fs/directories"), 1);
+    (void)unsetenv("http_proxy");
+    (void)unsetenv("ALL_PROXY");
+    (void)unsetenv("NO_PROXY");
+}
+
 static void wrong_options_are_refused(void **state)
 {
     struct err err = {.text = ""};
@@ -462,6 +493,7 @@ int main(void)
         TEST_M2M(discovery_is_followed),
         TEST_M2M(sign_in_never_blocks),
         TEST(a_wake_up_ends_the_wait),
+        TEST(only_our_own_proxy_is_used),
         TEST(wrong_options_are_refused),
     };
 
