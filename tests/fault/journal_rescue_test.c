@@ -1,6 +1,6 @@
 /* A sync that fails: the group goes into a new segment, once (durability.md 8).
  *
- * wrap: fdatasync fsync pwrite64 ftruncate64
+ * wrap: fdatasync fsync pwrite64 ftruncate64 write
  */
 #include "journal_kit.h"
 
@@ -15,11 +15,16 @@ ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at);
 int __real_ftruncate64(int fd, off_t len);
 int __wrap_ftruncate64(int fd, off_t len);
 
+ssize_t __real_write(int fd, const void *data, size_t len);
+ssize_t __wrap_write(int fd, const void *data, size_t len);
+
 /* How many calls from now on fail; -1: all. */
 static struct {
-    int fdatasync, fsync, pwrite, ftruncate;
+    int fdatasync, fsync, pwrite, ftruncate, write;
     int code;
 } fail;
+
+static int skip_syncs; /* so many work before one fails */
 
 static bool hit(int *left)
 {
@@ -38,6 +43,10 @@ int __wrap_fdatasync(int fd)
 
 int __wrap_fsync(int fd)
 {
+    if (skip_syncs > 0) {
+        skip_syncs--;
+        return __real_fsync(fd);
+    }
     return hit(&fail.fsync) ? -1 : __real_fsync(fd);
 }
 
@@ -56,9 +65,15 @@ int __wrap_ftruncate64(int fd, off_t len)
     return hit(&fail.ftruncate) ? -1 : __real_ftruncate64(fd, len);
 }
 
+ssize_t __wrap_write(int fd, const void *data, size_t len)
+{
+    return hit(&fail.write) ? -1 : __real_write(fd, data, len);
+}
+
 static void begin(struct kit *k, int code)
 {
     memset(&fail, 0, sizeof(fail));
+    skip_syncs = 0;
     kit_new(k);
     kit_start(k);
     fail.code = code;
@@ -233,6 +248,61 @@ static void a_failed_seal_loses_nothing(void **state)
     finish(&k, 10);
 }
 
+/* Recovery without room for its copy keeps the original, and is done by the next start. */
+static void no_room_for_a_copy_is_no_error(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    begin(&k, ENOSPC);
+    kit_append(&k, 10);
+    kit_commit(&k);
+    kit_append(&k, 5);
+    kit_stop(&k);
+    fail.write = -1;
+    kit_start(&k);
+    assert_int_equal(k.rec.kept_unsealed, 1);
+    assert_int_equal(k.rec.rewritten, 0);
+    assert_int_equal(k.rec.segments, 1);
+    assert_int_equal(k.rec.next_seq, 16);
+    kit_check_durable(&k, 15);
+    kit_append(&k, 5); /* the journal goes on behind it */
+    kit_commit(&k);
+    kit_stop(&k);
+    fail.write = 0;
+    kit_start(&k);
+    assert_int_equal(k.rec.rewritten, 2);
+    assert_int_equal(gaps_count(k.gaps), 0);
+    kit_check_durable(&k, 20);
+    kit_free(&k);
+}
+
+/* The copy must be really on the disk: a sync that fails ends the start, and costs nothing. */
+static void a_copy_that_cannot_be_synced_is_not_used(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    for (int at = 0; at < 4; at++) { /* which of the syncs of a recovery */
+        bool ok;
+
+        begin(&k, EIO);
+        kit_append(&k, 10);
+        kit_stop(&k);
+        skip_syncs = at;
+        fail.fsync = 1;
+        ok = kit_try_recover(&k);
+        assert_int_equal(ok, fail.fsync == 1); /* 1: it had fewer syncs */
+        if (!ok)
+            assert_int_equal(k.err.kind, ERR_BROKEN);
+        kit_stop(&k);
+        memset(&fail, 0, sizeof(fail));
+        kit_start(&k);
+        kit_check_durable(&k, 10);
+        kit_free(&k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +313,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_cut_off_is_given_up),
         cmocka_unit_test(a_full_disk_is_not_tried_in_a_circle),
         cmocka_unit_test(a_failed_seal_loses_nothing),
+        cmocka_unit_test(no_room_for_a_copy_is_no_error),
+        cmocka_unit_test(a_copy_that_cannot_be_synced_is_not_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

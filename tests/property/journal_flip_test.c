@@ -2,7 +2,8 @@
  * that nobody was promised, or damage of promised readings. All other frames are still read. */
 #include "journal_kit.h"
 
-#define NAME "journal/0000000000000001.seg"
+#define SEGMENT "0000000000000001.seg"
+#define NAME "journal/" SEGMENT
 #define FRAMES 100
 
 struct expected {
@@ -55,7 +56,7 @@ static void check_scan(
     const struct kit *k, const struct expected *e, uint64_t end_seq, uint64_t highest, bool last)
 {
     struct err err;
-    struct scan *scan = scan_open(k->st.journal, NAME + 8, end_seq, &err);
+    struct scan *scan = scan_open(k->st.journal, SEGMENT, end_seq, &err);
     enum scan_event event = SCAN_FRAME;
     struct scan_item item;
     uint64_t readings = 0, missing = e->harmless ? 0 : e->to_seq + 1 - e->from_seq;
@@ -160,7 +161,7 @@ static void a_damaged_header_sets_the_segment_aside(void **state)
         kit_ok(&k, kit_try_recover(&k));
         assert_int_equal(k.rec.set_aside, 1);
         assert_int_equal(k.rec.segments, 0);
-        (void)snprintf(path, sizeof(path), "%s/quarantine/%s.0", k.dir, NAME + 8);
+        (void)snprintf(path, sizeof(path), "%s/quarantine/%s.0", k.dir, SEGMENT);
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_size, whole.len);
         kit_stop(&k);

@@ -131,9 +131,9 @@ static void promised_readings_are_found(void **state)
         rng_seed(&rng, seed);
         print_message("seed %u\n", (unsigned)seed);
         kit_new(&k);
-        k.options.segment_bytes = 4096 << rng_below(&rng, 6);
+        k.options.segment_bytes = UINT64_C(4096) << rng_below(&rng, 6);
         k.options.batch_size = 1 + rng_below(&rng, 5000);
-        k.options.commit_bytes = 512 << rng_below(&rng, 8);
+        k.options.commit_bytes = UINT64_C(512) << rng_below(&rng, 8);
         kit_start(&k);
         for (int i = 0; i < STEPS; i++)
             step(&k, &m, &rng);
