@@ -3,6 +3,7 @@
 Every reading carries its number n: timestamp = BASE + n microseconds, series and payload follow from n. So a row
 in the volume says which reading it is, and whether it was altered.
 """
+import calendar
 import json
 import os
 import random
@@ -269,11 +270,19 @@ def fail(text):
 
 
 def rows_of(path):
-    out = subprocess.run([PROGRAM, "inspect", "--json", "--rows", "100000000", path], capture_output=True,
+    out = subprocess.run([PROGRAM, "inspect", "--json", "--rows", "1000000", path], capture_output=True,
                          check=False)
     if out.returncode != 0:
         fail(f"inspect {path}: exit code {out.returncode}: {out.stderr.decode(errors='replace')}")
-    return json.loads(out.stdout)["rows_shown"]
+    shown = json.loads(out.stdout)
+    if len(shown["rows_shown"]) != shown["rows"]:
+        fail(f"{path}: {shown['rows']} rows, {len(shown['rows_shown'])} shown")
+    return [(microseconds(t), a, d, p) for t, a, d, p in shown["rows_shown"]]
+
+
+def microseconds(text):
+    """2026-11-22T13:45:31.020000Z"""
+    return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) * 1_000_000 + int(text[20:26])
 
 
 def name_range(path):
