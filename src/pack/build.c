@@ -135,11 +135,6 @@ static bool source_read(void *context, uint64_t offset, void *out, size_t len, s
 
 /* --- damage --- */
 
-static uint64_t range_readings(uint64_t from_seq, uint64_t to_seq)
-{
-    return from_seq > to_seq ? 0 : to_seq - from_seq + 1;
-}
-
 /* The damaged bytes are kept for people. A failure costs only them: the damage itself is counted.
  */
 static void keep_evidence(struct build *b, const struct batch_gap *gap)
@@ -164,7 +159,7 @@ static bool write_gap(struct build *b, const struct batch_gap *gap, struct err *
     struct gap line = {
         .from_seq = gap->from_seq,
         .to_seq = gap->to_seq,
-        .readings = range_readings(gap->from_seq, gap->to_seq),
+        .readings = gap->readings,
         .reason = (enum gap_reason)gap->reason,
         .promised = gap->promised,
         .bytes = gap->bytes,
