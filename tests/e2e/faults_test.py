@@ -3,7 +3,7 @@ import random
 import signal
 import time
 
-from plant import Feeder, Verdict, fail, log_of, main, seed, wait_for
+from plant import OAUTH, Feeder, Verdict, fail, log_of, main, seed, wait_for
 
 RULES = [
     "PUT /api/2.0/fs/files/* status=503 count=2",
@@ -21,8 +21,6 @@ RULES = [
     "PUT /api/2.0/fs/files/* 401-once",
     "PUT /api/2.0/fs/directories/* status=503 count=1",
 ]
-# These are answered with slow probes (60 s and more): one run of each kind would make the test long.
-SLOW_RULES = ["html", "status=403", "numeric"]
 
 
 def stop(child, feeder):
@@ -38,7 +36,7 @@ def every_fault_of_the_workspace(place):
     feeder = Feeder(rate=5000)
     feeder.start()
     place.emulate()
-    child = place.run(feeder.port, "--stop-ms=80s")
+    child = place.run(feeder.port, "--stop-ms=80s", **OAUTH)
     for rule in rng.sample(RULES, len(RULES)):
         place.faults(rule)
         time.sleep(0.9)

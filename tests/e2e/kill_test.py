@@ -18,7 +18,7 @@ def killed_at_random_moments(place):
     for kill in range(KILLS):
         port = feeder.listen()
         child = place.run(port, VOLUME_UPLOADER_COMMIT_MS="10", VOLUME_UPLOADER_BATCH_SIZE="5000",
-                          VOLUME_UPLOADER_SEGMENT_BYTES="256KiB")
+                          VOLUME_UPLOADER_SEGMENT_BYTES="1MiB")
         time.sleep(rng.choice([0.02, 0.1, 0.3, 1.2]) * rng.random() + 0.01)
         if child.poll() is not None:
             fail(f"ended by itself with {child.returncode}:\n{log_of(child)}")

@@ -21,6 +21,9 @@ PROGRAM = os.environ.get("VOLUME_UPLOADER", os.path.join(
     os.path.dirname(__file__), "../../build/dev/volume-uploader"))
 BASE_US = 1_700_000_000_000_000
 TOKEN = "e2e-token-0123456789"
+CLIENT_ID, CLIENT_SECRET = "11111111-2222-3333-4444-555555555555", "e2e-secret-0123456789"
+# Signs in as a service principal instead of with the token: a 401 is then answered with a fresh one.
+OAUTH = {"DATABRICKS_TOKEN": None, "DATABRICKS_CLIENT_ID": CLIENT_ID, "DATABRICKS_CLIENT_SECRET": CLIENT_SECRET}
 VOLUME = "main.plant.readings"
 SERIES = 7
 
@@ -173,8 +176,8 @@ class Place:
         return {k: v for k, v in env.items() if v is not None}
 
     def emulate(self, *arguments):
-        env = dict(self.env)
-        env["DATABRICKS_TOKEN"] = TOKEN
+        env = dict(self.env, DATABRICKS_TOKEN=TOKEN, DATABRICKS_CLIENT_ID=CLIENT_ID,
+                   DATABRICKS_CLIENT_SECRET=CLIENT_SECRET)
         child = self.start(["emulate", "--listen", f"127.0.0.1:{self.emulator_port}", "--root", self.root,
                             "--volume", VOLUME, *arguments], env)
         self.wait_port(self.emulator_port, child)
