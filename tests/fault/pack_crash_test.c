@@ -34,21 +34,23 @@ static int first_fd(void)
     return fd;
 }
 
-/* Intake rolls, its last sync still running: the new name is there, and not durable. */
-static bool roll(struct pack_rig *p)
+/* Intake rolls, its last sync still running: the new name is there, and not durable. `back`: after a
+ * rescue it begins below the end of the last segment, with a copy of that one's tail. */
+static bool roll(struct pack_rig *p, uint64_t back)
 {
-    uint64_t first_seq = p->recovery.next_seq;
+    uint64_t first_seq = p->recovery.next_seq - back;
     int journal = p->rig.state.journal;
     char name[SEGMENT_NAME_SIZE];
 
     segment_name(name, first_seq);
     rig_add_segment(
-        p, (struct rig_segment){.first_seq = first_seq, .unsealed = true, .name = "active.tmp"});
+        p, (struct rig_segment){
+               .first_seq = first_seq, .count = back, .unsealed = true, .name = "active.tmp"});
     return file_rename(journal, "active.tmp", journal, name, &p->rig.err);
 }
 
 /* One life of the program: until nothing is left to pack, or something stops it. */
-static bool live(struct pack_rig *p, const struct pack_options *options, bool rolling)
+static bool live(struct pack_rig *p, const struct pack_options *options, int64_t back)
 {
     enum pack_result result = PACK_NOTHING;
     struct pack_done done;
@@ -58,8 +60,8 @@ static bool live(struct pack_rig *p, const struct pack_options *options, bool ro
 
     if (!ok)
         return false;
-    if (rolling)
-        (void)roll(p);
+    if (back >= 0)
+        (void)!roll(p, (uint64_t)back);
     pack = pack_new(&p->rig.state, &p->rig.limits, p->gaps, options, &p->rig.err);
     shipping = p;
     for (int i = 0; pack && i < 100; i++) {
@@ -84,7 +86,8 @@ struct scene {
     const char *name;
     void (*make)(struct pack_rig *p);
     uint64_t merge_bytes;
-    bool rolling;
+    int64_t back;  /* intake rolls, so many readings back; -1: it does not */
+    uint64_t gaps; /* readings that are lost, and told, whenever it stops */
 };
 
 /* Three closed segments, one of them never sealed (its run was rescued), and the active one. */
@@ -115,40 +118,45 @@ static void make_damaged(struct pack_rig *p)
     rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 40, .group = 10});
     (void)snprintf(path, sizeof(path), "%s/journal/%016x.seg", p->rig.path, 1);
     f = fopen(path, "r+b");
-    if (!f || fseek(f, 900, SEEK_SET) != 0 || fputc(0xee, f) == EOF || fclose(f) != 0)
+    if (!f || fseek(f, 700, SEEK_SET) != 0 || fputc(0xee, f) == EOF || fclose(f) != 0)
         abort();
     rig_add_segment(p, (struct rig_segment){.first_seq = 41, .count = 30});
     rig_add_active(p, 71);
 }
 
 static const struct scene scenes[] = {
-    {"one file a segment", make_plain, 1, false},
-    {"one file for all", make_plain, UINT64_C(1) << 28, false},
-    {"unsealed", make_unsealed, 1, false},
-    {"unsealed, rolled", make_unsealed, 1, true},
-    {"damaged", make_damaged, UINT64_C(1) << 28, false},
+    {"one file a segment", make_plain, 1, -1, 0},
+    {"one file for all", make_plain, UINT64_C(1) << 28, -1, 0},
+    {"unsealed", make_unsealed, 1, -1, 0},
+    {"unsealed, rolled", make_unsealed, 1, 0, 0},
+    {"unsealed, rescued", make_unsealed, 1, 10, 0},
+    {"damaged", make_damaged, UINT64_C(1) << 28, -1, 10},
 };
 #define SCENES (sizeof(scenes) / sizeof(scenes[0]))
 
 /* After the trouble: a start without any, twice (the second closes what the first made newest). */
-static void settle(struct pack_rig *p, const struct pack_options *options, const char *where)
+/* `gaps`: no more may be lost than that; NULL: any that is told. */
+static void settle(
+    struct pack_rig *p, const struct pack_options *options, const char *where, const uint64_t *gaps)
 {
     struct verdict v;
 
     crash_arm(FAULT_NONE, 0, 0);
     crash.before = NULL;
-    if (!live(p, options, false))
+    if (!live(p, options, -1))
         fail_msg("%s: does not start again: %s", where, p->rig.err.text);
     if (p->recovery.next_seq < p->next_seq)
         fail_msg("%s: number %" PRIu64 " again", where, p->recovery.next_seq);
     rig_add_active(p, p->recovery.next_seq);
-    if (!live(p, options, false))
+    if (!live(p, options, -1))
         fail_msg("%s: does not start a second time: %s", where, p->rig.err.text);
     v = rig_judge(p);
     if (v.lost || v.both || p->twice || p->altered || p->overlaps)
         fail_msg("%s: lost %" PRIu64 ", twice %" PRIu64 ", altered %" PRIu64 ", overlaps %" PRIu64
                  ", arrived and counted as lost %" PRIu64,
             where, v.lost, p->twice, p->altered, p->overlaps, v.both);
+    if (gaps && v.gaps != *gaps)
+        fail_msg("%s: %" PRIu64 " readings told as lost", where, v.gaps);
     if (rig_count(&p->rig, "outbox") > 1) /* the reserve */
         fail_msg("%s: files left in the outbox", where);
 }
@@ -179,20 +187,20 @@ static bool try_at(const struct scene *scene, const struct trouble *t, long at)
     crash_begin(p.rig.path);
     crash.before = t->ship ? ship_now : NULL;
     crash_arm(t->mode, at, t->error);
-    (void)live(&p, &options, scene->rolling);
+    (void)live(&p, &options, scene->back);
     fired = crash.fired;
     crash_close_all(base);
     if (t->power && !t->kill_first)
         crash_take_back();
     if (fired && t->second) {
         crash_arm(t->mode, t->second, t->error);
-        (void)live(&p, &options, scene->rolling);
+        (void)live(&p, &options, scene->back < 0 ? -1 : 0);
         fired = crash.fired;
         crash_close_all(base);
         if (t->power)
             crash_take_back();
     }
-    settle(&p, &options, where);
+    settle(&p, &options, where, t->mode == FAULT_STOP ? &scene->gaps : NULL);
     crash_end();
     pack_rig_done(&p);
     return fired;
