@@ -33,8 +33,8 @@ struct range statistics_i64(const int64_t *values, size_t n)
 
 struct range statistics_f64(const double *values, size_t n)
 {
-    double min = INFINITY;
-    double max = -INFINITY;
+    double min = HUGE_VAL;
+    double max = -HUGE_VAL;
     uint32_t nans = 0;
 
     /* A NaN fails every comparison and so leaves both alone. */

@@ -282,7 +282,7 @@ static void a_changed_byte_of_a_page_is_noticed(void **state)
  * damage. */
 static void hostile_bytes_are_refused_or_read(void **state)
 {
-    static const size_t picks[] = {1, 8, 13, 16, 23, 25};
+    static const size_t picks[] = {1, 8, 13, 16, 23, 25}; /* small ones of every kind */
     struct buf file;
     struct rng rng;
     enum err_kind kind;
@@ -293,7 +293,7 @@ static void hostile_bytes_are_refused_or_read(void **state)
     rng_seed(&rng, 20260131);
     crc_is_zero = true;
     for (size_t p = 0; p < sizeof(picks) / sizeof(picks[0]); p++) {
-        for (unsigned round = 0; round < 2000; round++) {
+        for (unsigned round = 0; round < 500; round++) {
             if (round % 20 == 0) {
                 buf_reset(&file);
                 write_case(&file, &parquet_cases[picks[p]], (enum parquet_profile)(round / 20 % 2),
@@ -311,7 +311,7 @@ static void hostile_bytes_are_refused_or_read(void **state)
         }
     }
     crc_is_zero = false;
-    assert_true(refused > 1000);
+    assert_true(refused > 500);
     buf_done(&file);
 }
 
@@ -323,7 +323,7 @@ static void a_cut_file_is_refused(void **state)
 
     (void)state;
     buf_init(&file, 1U << 20);
-    write_case(&file, &parquet_cases[5], PARQUET_DELTA, PARQUET_NONE);
+    write_case(&file, &parquet_cases[8], PARQUET_DELTA, PARQUET_NONE);
     len = file.len;
     for (size_t cut = 0; cut < len; cut++) {
         file.len = cut;

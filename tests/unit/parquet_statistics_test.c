@@ -10,7 +10,7 @@
 static void keys_are_in_the_order_of_numbers(void **state)
 {
     static const double rising[] = {
-        -INFINITY, -1e300, -1, -5e-324, -0.0, 0.0, 5e-324, 1, 1e300, INFINITY};
+        -INFINITY, -1e300, -1, -5e-324, -0.0, 0.0, 5e-324, 1, 1e300, HUGE_VAL};
     const size_t n = sizeof(rising) / sizeof(rising[0]);
 
     (void)state;
@@ -24,7 +24,7 @@ static void keys_are_in_the_order_of_numbers(void **state)
 
 static void nan_is_counted_and_left_out(void **state)
 {
-    const double values[] = {NAN, 3, -2, NAN};
+    const double values[] = {(double)NAN, 3, -2, (double)NAN};
     struct range r = statistics_f64(values, 4);
 
     (void)state;
