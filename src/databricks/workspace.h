@@ -3,11 +3,13 @@
  * Shape    opaque handle over libcurl (one multi handle, connections reused).
  * Limits   answers of 4 MiB; bodies of files are streamed.
  * Errors   an answer becomes an err with the kind of databricks-api.md 3.2 / durability.md 10:
- * RETRY (time-out, reset, cut reply, 408, 409, 429, 5xx, 400 with a limit code), DENIED (401 after
- * one refresh, 403, 404 of volume or schema, TLS, HTML, 3xx), INPUT (400, 413, 422 that name this
- * file); any other status RETRY. Texts hold no secret, at most 200 characters of the server's
- * words. Owner    opaque; secrets are taken over. Threads  one at a time: each thread opens its
- * own. Source   databricks-api.md 1, 3; durability.md 15.
+ *          RETRY (time-out, reset, cut reply, 408, 409, 429, 5xx, 400 with a limit code), DENIED
+ *          (401 after one refresh, 403, 404 of volume or schema, TLS, HTML, 3xx), INPUT (400, 413,
+ *          422 that name this file); any other status RETRY. Texts hold no secret, at most 200
+ *          characters of the server's words.
+ * Owner    opaque; secrets are taken over.
+ * Threads  one at a time: each thread opens its own.
+ * Source   databricks-api.md 1, 3; durability.md 15.
  */
 #ifndef DATABRICKS_WORKSPACE_H
 #define DATABRICKS_WORKSPACE_H

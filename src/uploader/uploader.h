@@ -1,12 +1,28 @@
 /* uploader/uploader.h: delivers the outbox: when to try, how long to wait, what an answer means.
  *
  * Shape    uploader_step drives everything that is due and waits for answers at most wait_us; it
- * never blocks longer, except for reading one file whole before its first try. Events say what happened, for logs and counters. Units    _us microseconds;
- * bytes. Limits   `parallel` requests in flight, oldest file first; one bad file never blocks the
- * others; while the server is down one file probes. Errors   ERR_BROKEN from the outbox (a sync
- * failed): stop. What the server says is never an error here: it is an event. Owner    opaque;
- * outbox and workspace are borrowed. Threads  one (ship). Source   durability.md 6 (S1, S2), 10
- * (the table); databricks-api.md 2, 3.
+ *          never blocks longer, except for reading one file whole before its first try. Events say
+ *          what happened, for logs and counters.
+ * Units    _us microseconds; bytes.
+ * Limits   `parallel` requests in flight, oldest file first; one bad file never blocks the others;
+ *          while the server is down one file probes. A Retry-After holds everything, for one hour
+ *          at most.
+ * Errors   ERR_BROKEN from the outbox (a sync failed): stop. What the server says is never an error
+ *          here: it is an event.
+ * Owner    opaque; outbox, workspace and gaps are borrowed.
+ * Threads  one (ship).
+ * Source   durability.md 6 (S1, S2), 10 (the table); databricks-api.md 2, 3;
+ *          docs/decisions/2026-11-22-delivery.md.
+ *
+ *    answer                                   what follows
+ *    2xx, all bytes sent                      HEAD: equal length (or none) = done; else again,
+ *                                             the third time in a row an alarm
+ *    409                                      HEAD: equal = done; 404 = again; else overwrite once
+ *    no answer, 408, 429, 5xx, limit codes    wait: random up to 1 s * 2^n, at most 300 s
+ *    401 (after one refresh), 403, 404, TLS,  tell; probe every 60 s to 10 min
+ *    HTML, 3xx
+ *    400, 413, 422, three times over          to refused/, when an answer names the file or others
+ *    refuse_after_us                          are delivered meanwhile
  */
 #ifndef UPLOADER_UPLOADER_H
 #define UPLOADER_UPLOADER_H

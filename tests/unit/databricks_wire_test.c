@@ -359,6 +359,25 @@ static void short_tokens_are_refreshed_ahead(void **state)
     assert_int_equal(server_count(server, "GET", "/.well-known/databricks-config"), 1);
 }
 
+/* The new one is not to be had, the old one still lives: nobody notices, and nobody is pestered. */
+static void a_failed_refresh_ahead_is_not_felt(void **state)
+{
+    struct err err = {.text = ""};
+    bool exists;
+
+    (void)state;
+    server->expires_in = "2"; /* asked for again after 1 s, dead after 1.5 s */
+    assert_true(files_directory_exists(ws, "/Volumes/c", &exists, &err));
+    server_add(server, (struct server_rule){.match = "/oidc/v1/token", .times = 1, .status = 503});
+    (void)usleep(1100000);
+    for (int i = 0; i < 3; i++)
+        assert_true(files_directory_exists(ws, "/Volumes/c", &exists, &err));
+    assert_int_equal(server_count(server, "POST", "/oidc/v1/token"), 2);
+    (void)usleep(500000);
+    assert_true(files_directory_exists(ws, "/Volumes/c", &exists, &err));
+    assert_int_equal(server_count(server, "POST", "/oidc/v1/token"), 3);
+}
+
 static void discovery_is_followed(void **state)
 {
     char meta[256], found[256];
@@ -490,6 +509,7 @@ int main(void)
         TEST_M2M(parallel_calls_share_one_refresh),
         TEST_M2M(refused_client_secret),
         TEST_M2M(short_tokens_are_refreshed_ahead),
+        TEST_M2M(a_failed_refresh_ahead_is_not_felt),
         TEST_M2M(discovery_is_followed),
         TEST_M2M(sign_in_never_blocks),
         TEST(a_wake_up_ends_the_wait),
