@@ -1,11 +1,16 @@
 /* state/gaps.h: gaps.log, one line per counted loss, synced before the loss happens.
  *
- * Shape    JSON lines:
- * {"at":...,"from_seq":..,"to_seq":..,"readings":..,"promised":..,"reason":..,...} Units sequence
- * numbers; both ends belong to the gap. Limits   kept preallocated 64 KiB ahead, so that a full
- * disk can still take a line. Errors   ERR_FULL, ERR_BROKEN: then the loss must not happen. Owner
- * opaque; one per process. Threads  any (a lock inside: pack and ship both write). Source
- * durability.md 3, 7, 9.
+ * Shape    JSON lines: {"at":..,"from_seq":..,"to_seq":..,"readings":..,"promised":..,"reason":..,
+ *          "first":..,"last":..,"bytes":..,"where":..} (docs/formats/journal.md).
+ * Units    sequence numbers; both ends belong to the gap. from_seq = to_seq + 1: damage that cost
+ *          no reading.
+ * Limits   kept preallocated 64 KiB ahead, so that a full disk can still take a line; the last
+ *          65,536 gaps are remembered.
+ * Errors   ERR_FULL, ERR_BROKEN: then the loss must not happen. After a failed sync every later
+ *          write is ERR_BROKEN.
+ * Owner    opaque; one per process; state and limits are borrowed.
+ * Threads  any (a lock inside: pack and ship both write); gaps_open and gaps_close: one.
+ * Source   durability.md 3, 7, 9.
  */
 #ifndef STATE_GAPS_H
 #define STATE_GAPS_H
@@ -37,8 +42,8 @@ struct gaps;
 struct gaps *gaps_open(const struct state *st, struct limits *limits, struct err *err);
 void gaps_close(struct gaps *g);
 
-/* Appended and synced. Writing a gap that is already there (same range and reason) is a no-op that
- * returns true: recovery may be repeated. */
+/* Appended and synced. A reading is lost once: a range that lies within one already written, whatever
+ * the reason, is a no-op that returns true, so recovery may be repeated. */
 NODISCARD bool gaps_write(struct gaps *g, const struct gap *gap, struct err *err);
 
 /* Sums over the whole file. */

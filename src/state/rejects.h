@@ -1,11 +1,14 @@
 /* state/rejects.h: samples of rejected input, a bounded ring in rejected/.
  *
- * Shape    JSON lines {"at","reason","bytes","peer","line"} in files of 1 MiB, 16 MiB in all, the
- * oldest file deleted first; a line of more than 4 KiB is cut ("bytes" has the whole length). Bytes
- * that are not UTF-8 are shown as \xHH inside "line". Limits   16 MiB; at most 100 samples a second
- * and reason are kept, the others only counted. Errors   rejects_add never stops anything: a
- * failure is returned for a log line. Owner    opaque. Not synced: samples are for people. Threads
- * one (intake). Source   durability.md 14.
+ * Shape    JSON lines {"at","reason","bytes","peer","line"} in files of 1 MiB, 16 MiB and 64 files
+ *          in all, the oldest file deleted first; a line of more than 4 KiB is cut ("bytes" has the
+ *          whole length). Bytes that are not printable UTF-8 are shown as \xHH inside "line".
+ * Limits   16 MiB; at most 100 samples a second and reason are kept, the others only counted by the
+ *          caller.
+ * Errors   rejects_add never stops anything: a failure is returned for a log line.
+ * Owner    opaque; state and limits are borrowed. Not synced: samples are for people.
+ * Threads  one (intake).
+ * Source   durability.md 14.
  */
 #ifndef STATE_REJECTS_H
 #define STATE_REJECTS_H

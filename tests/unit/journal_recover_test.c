@@ -146,6 +146,23 @@ static void a_segment_without_header_is_set_aside_with_its_range(void **state)
     kit_free(&k);
 }
 
+/* Not even when nothing but the name of the newest one is left. */
+static void numbers_are_never_used_twice(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    make(&k);
+    delete (&k, "journal/0000000000000001.seg");
+    delete (&k, "journal/000000000000000b.seg");
+    delete (&k, "journal/0000000000000015.seg");
+    kit_write(&k, "journal/000000000000001f.seg", "x", 1);
+    kit_start(&k);
+    assert_int_equal(k.rec.set_aside, 1);
+    assert_int_equal(k.rec.next_seq, 31);
+    kit_free(&k);
+}
+
 static void put_header(struct kit *k, const char *name, const struct segment_header *h)
 {
     uint8_t bytes[SEGMENT_HEADER_BYTES];
@@ -298,6 +315,7 @@ int main(void)
         cmocka_unit_test(what_the_outbox_spans_is_no_hole),
         cmocka_unit_test(odd_files_are_set_aside),
         cmocka_unit_test(a_segment_without_header_is_set_aside_with_its_range),
+        cmocka_unit_test(numbers_are_never_used_twice),
         cmocka_unit_test(mixed_directories_are_refused),
         cmocka_unit_test(a_newer_version_is_refused),
         cmocka_unit_test(a_segment_ends_where_the_next_begins),
