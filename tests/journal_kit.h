@@ -190,6 +190,8 @@ static inline void kit_roll(struct kit *k)
 
 /* --- what is on the disk --- */
 
+static bool kit_names_may_miss; /* a test damages them on purpose */
+
 struct kit_found {
     uint8_t *seen; /* how often, by number; KIT_SEQ_MAX of them */
     uint64_t readings, twice, highest;
@@ -212,7 +214,7 @@ static inline void kit_check_rows(
         assert_int_equal(timestamp, (int64_t)seq * 1000);
         assert_true(value == (double)seq / 4);
         assert_true(series < names_count);
-        if (names[series][0])
+        if (names[series][0] || !kit_names_may_miss)
             assert_string_equal(names[series], name);
         assert_true(seq < KIT_SEQ_MAX);
         ret->twice += ret->seen[seq]++ != 0;

@@ -122,6 +122,7 @@ static void promised_readings_are_found(void **state)
     uint64_t lives = 0, cuts = 0;
 
     (void)state;
+    kit_names_may_miss = true; /* a cut may tear the names and keep the rows */
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct kit k;
         static struct model m;
