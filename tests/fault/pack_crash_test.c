@@ -78,6 +78,8 @@ static bool live(struct pack_rig *p, const struct pack_options *options, int64_t
         (void)rig_ship(p);
     shipping = NULL;
     pack_free(pack);
+    if (!crash.dead) /* pack has given up, ship goes on for a while */
+        (void)rig_ship(p);
     pack_rig_stop(p);
     return ok;
 }
@@ -264,7 +266,7 @@ static void recovery_is_stopped_at_each_call(void **unused)
     (void)unused;
     for (size_t s = 0; s < SCENES; s++) {
         for (int how = 0; how < 3; how++) {
-            for (long second = 1; second < 120; second += 5) {
+            for (long second = 1; second < 120; second += 7) {
                 struct trouble t = {.mode = FAULT_STOP,
                     .error = EIO,
                     .power = how > 0,
@@ -272,7 +274,7 @@ static void recovery_is_stopped_at_each_call(void **unused)
                     .ship = true,
                     .second = second};
 
-                for (long at = 1 + second % 11; try_at(&scenes[s], &t, at); at += 11)
+                for (long at = 1 + second % 13; try_at(&scenes[s], &t, at); at += 13)
                     continue;
             }
         }
