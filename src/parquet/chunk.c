@@ -9,8 +9,7 @@
 #define PAGES_MAX (PARQUET_ROWS_MAX / PAGE_ROWS)
 #define SCRATCH_BYTES_MAX (2 * (size_t)DICTIONARY_BYTES_MAX) /* compressed may be longer */
 #define HEADER_BYTES_MAX 256
-#define TRIAL_ROWS ((size_t)PAGE_ROWS / 2)
-#define TRIAL_ENTRIES ((size_t)8192)
+#define SAMPLE_PIECES ((size_t)16)
 
 struct page_note {
     uint64_t offset;
@@ -478,30 +477,47 @@ static bool packed_bytes(struct chunk_writer *c, enum codec_content content, con
     return true;
 }
 
+/* Pieces of a column from all over it, side by side: a sample in which every series of a sorted
+ * group has its chance. Returns how many rows there are. */
+static size_t take_sample(void *to, const void *from, size_t size, size_t rows)
+{
+    const char *in = from;
+    char *out = to;
+    size_t piece = rows <= PAGE_ROWS ? rows : PAGE_ROWS / SAMPLE_PIECES;
+    size_t pieces = rows <= PAGE_ROWS ? 1 : SAMPLE_PIECES;
+
+    for (size_t i = 0; i < pieces; i++)
+        memcpy(
+            out + i * piece * size, in + (rows - piece) * i / SAMPLE_PIECES * size, piece * size);
+    return pieces * piece;
+}
+
 /* A dictionary that is small as it stands may still lose once both are packed: rising timestamps
- * do. So the rows of the middle are tried both ways, and the beginning of the dictionary. NULL rows
- * count as values here: it is only an estimate. */
+ * do, and walks of a series. So a sample is tried both ways. NULL rows count as values here: it is
+ * only an estimate. */
 static bool dictionary_is_smaller(
     struct chunk_writer *c, const struct chunk *k, bool *ret, struct err *err)
 {
     const struct numbers *dict = &c->dictionary;
     size_t rows = k->d->rows;
-    size_t n = rows < TRIAL_ROWS ? rows : TRIAL_ROWS;
-    size_t from = (rows - n) / 2;
-    size_t entries = dict->count < TRIAL_ENTRIES ? dict->count : TRIAL_ENTRIES;
+    size_t n = take_sample(c->page_codes, dict->codes, sizeof(*dict->codes), rows);
     unsigned width = bit_width(dict->count);
-    size_t plain, codes, values;
+    size_t plain, codes, values, entries;
     uint8_t *out;
 
     buf_reset(&c->body);
     out = (uint8_t *)buf_reserve(&c->body, encode_hybrid_max(n, width));
     if (!out)
         return err_set(err, ERR_FULL, 0, "no memory for a page");
-    c->body.len = (size_t)(encode_hybrid(out, dict->codes + from, n, width) - out);
-    if (!packed_bytes(c, CONTENT_CODES, c->body.data, c->body.len, &codes, err) ||
-        !packed_bytes(c, k->content, (const uint64_t *)k->d->numbers + from, n * sizeof(uint64_t),
-            &plain, err) ||
-        !packed_bytes(c, k->content, dict->values, entries * sizeof(*dict->values), &values, err))
+    c->body.len = (size_t)(encode_hybrid(out, c->page_codes, n, width) - out);
+    if (!packed_bytes(c, CONTENT_CODES, c->body.data, c->body.len, &codes, err))
+        return false;
+    (void)take_sample(c->page_numbers, k->d->numbers, sizeof(*c->page_numbers), rows);
+    if (!packed_bytes(c, k->content, c->page_numbers, n * sizeof(*c->page_numbers), &plain, err))
+        return false;
+    entries = take_sample(c->page_numbers, dict->values, sizeof(*c->page_numbers), dict->count);
+    if (!packed_bytes(
+            c, k->content, c->page_numbers, entries * sizeof(*c->page_numbers), &values, err))
         return false;
     *ret = (double)codes * (double)rows / (double)n +
                (double)values * (double)dict->count / (double)entries <
