@@ -122,6 +122,35 @@ static void a_failed_sync_is_rescued(void **state)
     }
 }
 
+/* The file has its name only after its sync: so its one group is proved, with nothing behind it. */
+static void a_rescued_group_had_been_promised(void **state)
+{
+    struct kit k;
+    struct buf bytes;
+    struct kit_frame frames[20];
+    struct kit_found found = {.seen = calloc(KIT_SEQ_MAX, 1)};
+    static const char name[] = "journal/0000000000000001.seg";
+
+    (void)state;
+    assert_non_null(found.seen);
+    begin(&k, EIO);
+    kit_append(&k, 20);
+    fail.fdatasync = 1;
+    kit_commit(&k);
+    kit_read(&k, name, &bytes);
+    for (size_t i = kit_frames(&bytes, frames, 20); i > 0; i--) {
+        if (frames[i - 1].frame.type == SEGMENT_ROWS)
+            bytes.data[frames[i - 1].offset + 100] ^= 1;
+    }
+    kit_write(&k, name, bytes.data, bytes.len);
+    kit_look_at(k.st.journal, strchr(name, '/') + 1, 0, &found);
+    assert_int_equal(found.promised_holes, 1);
+    assert_int_equal(found.hole_readings, 20);
+    free(found.seen);
+    buf_done(&bytes);
+    kit_free(&k);
+}
+
 static void a_failed_write_is_rescued(void **state)
 {
     struct kit k;
@@ -307,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_sync_is_rescued),
+        cmocka_unit_test(a_rescued_group_had_been_promised),
         cmocka_unit_test(a_failed_write_is_rescued),
         cmocka_unit_test(a_failed_rescue_is_the_end),
         cmocka_unit_test(full_takes_nothing),
