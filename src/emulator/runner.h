@@ -21,7 +21,7 @@
 #ifndef EMULATOR_RUNNER_H
 #define EMULATOR_RUNNER_H
 
-#include <jansson.h>
+#include "emulator/json.h"
 
 #include "base/str.h"
 #include "emulator/stmt.h"
