@@ -118,6 +118,7 @@ static void ranks_done(struct ranks *r)
 {
     free(r->rank);
     free(r->by_rank);
+    *r = (struct ranks){0};
 }
 
 static bool ranks_init(struct ranks *r, const struct span *names, uint32_t count, struct err *err)
