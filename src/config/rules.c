@@ -92,6 +92,26 @@ static void check_loader(struct config *c)
                                                    : JOB_LOADER_NONE;
 }
 
+/* Only Auto Loader can move files away, and the code's folder becomes part of a path in JSON. */
+static void check_job(struct config *c)
+{
+    const struct value *folder = config_value(c, "job_folder");
+    const struct value *clean = config_value(c, "job_clean_source");
+    size_t len = folder->text ? strlen(folder->text) : 0;
+
+    if (c->settings.job_clean_source && c->settings.job_loader == JOB_LOADER_COPY_INTO)
+        config_complain(c, clean->name, clean->text,
+            "COPY INTO cannot move files away; use VOLUME_UPLOADER_JOB_TRIGGER=periodic, which has "
+            "no limit of files, or Auto Loader");
+    if (folder->bad || folder->rank == RANK_DEFAULT)
+        return;
+    if (strncmp(folder->text, "/Workspace/", 11) != 0 || len < 12 || len > 400 ||
+        folder->text[len - 1] == '/' || strstr(folder->text, "//") || strstr(folder->text, "/../"))
+        config_complain(c, folder->name, folder->text,
+            "not a folder of the workspace; write it like /Workspace/Shared/volume-uploader, "
+            "without a slash at the end");
+}
+
 static void check_cloud(struct config *c)
 {
     const struct value *id = config_value(c, "workspace_id"), *ca = config_value(c, "ca_file");
@@ -100,6 +120,7 @@ static void check_cloud(struct config *c)
         "the address of the workspace is needed, e.g. dbc-a1b2c3d4.cloud.databricks.com");
     need(c, "volume", "the volume that gets the files is needed, as catalog.schema.volume");
     check_loader(c);
+    check_job(c);
     if (c->settings.job_loader != JOB_LOADER_NONE)
         need(c, "table", "a job needs the table it loads, as catalog.schema.table");
     else if (c->command != CONFIG_RUN)

@@ -65,6 +65,10 @@ struct settings {
     const char *job_warehouse_id; /* of JOB_LOADER_COPY_INTO */
     bool job_serverless;
     enum job_trigger job_trigger;
+    bool job_clean_source; /* with Auto Loader only */
+    int64_t job_archive_after_us;
+    const char *job_folder;   /* "/Workspace/...", no slash at the end */
+    const char *warehouse_id; /* for the SQL of setup; never makes a job */
 
     /* Files */
     int64_t upload_interval_us;
