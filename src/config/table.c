@@ -320,7 +320,7 @@ const struct setting setting_table[] = {
         .commands = CONFIG_SETUP | CONFIG_CHECK,
         .group = GROUP_JOB,
         FIELD(warehouse_id),
-        .text = "SQL warehouse on which setup creates the table; never makes a job"},
+        .text = "warehouse on which setup creates the table; never makes a job"},
 
     /* --- Files --- */
     {.key = "upload_interval",

@@ -355,6 +355,49 @@ static void all_mistakes_are_told_at_once(void **state)
     config_free(c);
 }
 
+static void files_move_away_only_with_auto_loader(void **state)
+{
+    struct config *c = new_config(CONFIG_SETUP);
+
+    (void)state;
+    good();
+    env("DATABRICKS_DELTA_TABLE", "a.b.t");
+    env("DATABRICKS_JOB_WAREHOUSE_ID", "w");
+    env("VOLUME_UPLOADER_JOB_CLEAN_SOURCE", "yes");
+    expect_problem(c, "COPY INTO cannot move files away");
+    config_free(c);
+}
+
+static void the_folder_of_the_code_is_a_workspace_folder(void **state)
+{
+    static const struct {
+        const char *folder;
+        bool ok;
+    } rows[] = {
+        {"/Workspace/Shared/volume-uploader", true},
+        {"/Workspace/Users/me@example.com/up loader", true},
+        {"/Shared/volume-uploader", false},
+        {"/Workspace/", false},
+        {"/Workspace/Shared/", false},
+        {"/Workspace/Shared//x", false},
+        {"/Workspace/../x", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct config *c = new_config(CONFIG_SETUP);
+
+        good();
+        env("DATABRICKS_DELTA_TABLE", "a.b.t");
+        env("VOLUME_UPLOADER_JOB_FOLDER", rows[i].folder);
+        if (rows[i].ok)
+            assert_true(config_load(c));
+        else
+            expect_problem(c, "not a folder of the workspace");
+        config_free(c);
+    }
+}
+
 static void loaders_exclude_each_other_and_need_a_table(void **state)
 {
     static const struct {
@@ -838,6 +881,8 @@ int main(void)
         TEST(each_bad_value_is_told_with_what_to_do),
         TEST(all_mistakes_are_told_at_once),
         TEST(loaders_exclude_each_other_and_need_a_table),
+        TEST(files_move_away_only_with_auto_loader),
+        TEST(the_folder_of_the_code_is_a_workspace_folder),
         TEST(one_way_to_sign_in),
         TEST(secrets_leave_the_environment_and_never_show),
         TEST(files_win_over_variables_and_are_read_again),
