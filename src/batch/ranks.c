@@ -65,7 +65,7 @@ static bool make_dictionary(const struct series_table *series, const uint32_t *n
     uint32_t different = 0;
     bool ok = false;
 
-    texts = series_new(count, series_names_bytes(series), err);
+    texts = series_new(count, series_names_bytes(series) + 1, err); /* 0 is no limit to ask for */
     if (!texts)
         goto out;
     if (!names || !place_of) {
