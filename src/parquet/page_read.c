@@ -19,8 +19,7 @@ bool page_reader_init(struct page_reader *r, struct err *err)
     buf_init(&r->body, DICTIONARY_BYTES_MAX + 1);
     r->codes = malloc(PAGE_ROWS * sizeof(*r->codes));
     r->numbers = malloc(PAGE_ROWS * sizeof(*r->numbers));
-    r->dictionary = malloc(NUMBERS_MAX * sizeof(*r->dictionary));
-    if (r->codes && r->numbers && r->dictionary)
+    if (r->codes && r->numbers)
         return true;
     page_reader_done(r);
     return err_set(err, ERR_FULL, 0, "no memory for pages");
@@ -176,6 +175,10 @@ static bool take_dictionary(struct page_reader *r, unsigned column, const struct
     if (count > NUMBERS_MAX || r->body.len != count * sizeof(*r->dictionary))
         return err_set(
             err, ERR_INPUT, 0, "dictionary of %u values in %zu bytes", count, r->body.len);
+    free(r->dictionary);
+    r->dictionary = malloc(r->body.len);
+    if (!r->dictionary)
+        return err_set(err, ERR_FULL, 0, "no memory for a dictionary");
     memcpy(r->dictionary, r->body.data, r->body.len);
     r->dictionary_count = count;
     return true;
