@@ -66,6 +66,9 @@ static void publish(struct intake *in)
     counter_set(&c->received_seq, j->received_seq);
     counter_set(&c->durable_seq, j->durable_seq);
     counter_set(&c->segment_first_seq, j->segment_first_seq);
+    if (j->rescues > counter_get(&c->rescues))
+        LOG_ERROR("journal_rescued", LOG_TEXT("why", j->rescue_why.text),
+            LOG_TEXT("do", "nothing durable is lost; check the disk: a sync or a write failed"));
     counter_set(&c->commits, j->commits);
     counter_set(&c->rolls, j->rolls);
     counter_set(&c->rescues, j->rescues);
@@ -178,18 +181,25 @@ static bool handle_stop(
     return true;
 }
 
+static void take_too_long(struct intake *in)
+{
+    struct span sample;
+    uint64_t bytes;
+
+    while (framer_too_long(in->framer, &sample, &bytes)) {
+        decoder_count_too_long(in->decoder);
+        reject(in, reject_reason_name(REJECT_TOO_LONG), sample, bytes);
+    }
+}
+
 /* Decodes and appends all whole lines. False with ERR_FULL: the rest stays in the framer, what is
  * decoded stays in in->readings; the next call goes on from there. */
 static bool take_lines(struct intake *in, struct err *err)
 {
-    struct span lines = framer_lines(in->framer), sample;
+    struct span lines = framer_lines(in->framer);
     int64_t wall_us = clock_wall_us();
-    uint64_t long_bytes;
 
-    while (framer_too_long(in->framer, &sample, &long_bytes)) {
-        decoder_count_too_long(in->decoder);
-        reject(in, reject_reason_name(REJECT_TOO_LONG), sample, long_bytes);
-    }
+    take_too_long(in);
     if (!append(in, err))
         return false;
     while (lines.len) {
@@ -473,6 +483,9 @@ static void drain(struct intake *in)
         if (!in->ending && client_dry(in->client) && framer_lines(in->framer).len == 0)
             break;
     }
+    /* A too long line that never ended is handed over, to be counted. */
+    (void)framer_restart(in->framer);
+    take_too_long(in);
     if (!append(in, &err) || !journal_commit(in->journal, clock_mono_us(), &err) ||
         !journal_roll(in->journal, clock_mono_us(), &err)) {
         if (err.kind == ERR_FULL)
