@@ -1,5 +1,8 @@
 #include "emulator/auth.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #define CREDENTIALS_MAX 4096U
 
 static int base64_digit(char c)
@@ -68,6 +71,87 @@ static bool deny(struct request *req, int status, const char *message)
     return false;
 }
 
+/* --- who there is --- */
+
+static bool add_identity(
+    struct emulator *emu, const struct emulator_principal *from, bool service, struct err *err)
+{
+    struct identity *to = &emu->identities[emu->identity_count];
+
+    if (!from->id || !*from->id || !str_copy(to->id, sizeof(to->id), from->id))
+        return err_set(err, ERR_INPUT, 0, "a principal's id is missing or too long");
+    if (auth_is_known(emu, from->id))
+        return err_set(err, ERR_INPUT, 0, "the principal %.100s is given twice", from->id);
+    to->admin = from->admin;
+    to->service = service;
+    emu->identity_count++;
+    if (from->token && !(to->token = secret_copy(from->token, err)))
+        return false;
+    return !from->secret || (to->secret = secret_copy(from->secret, err)) != NULL;
+}
+
+bool auth_fill(struct emulator *emu, const struct emulator_options *options, struct err *err)
+{
+    struct emulator_principal user = {.id = AUTH_USER, .token = options->token, .admin = true};
+    struct emulator_principal client = {.id = options->client_id,
+        .secret = options->client_secret,
+        .admin = !options->restrict_client};
+
+    if (options->principal_count > EMULATOR_PRINCIPALS_MAX)
+        return err_set(
+            err, ERR_INPUT, 0, "more than %d principals are given", EMULATOR_PRINCIPALS_MAX);
+    emu->identities = calloc(EMULATOR_PRINCIPALS_MAX + 2, sizeof(*emu->identities));
+    if (!emu->identities)
+        return err_set(err, ERR_FULL, ENOMEM, "no memory for principals");
+    if (!add_identity(emu, &user, false, err) ||
+        (client.id && *client.id && !add_identity(emu, &client, true, err)))
+        return false;
+    for (size_t i = 0; i < options->principal_count; i++) {
+        if (!add_identity(emu, &options->principals[i], true, err))
+            return false;
+    }
+    return true;
+}
+
+void auth_forget(struct emulator *emu)
+{
+    for (size_t i = 0; i < emu->identity_count; i++) {
+        secret_free(emu->identities[i].token);
+        secret_free(emu->identities[i].secret);
+    }
+    free(emu->identities);
+}
+
+static const struct identity *find(const struct emulator *emu, const char *principal)
+{
+    for (size_t i = 0; i < emu->identity_count; i++) {
+        if (strcmp(emu->identities[i].id, principal) == 0)
+            return &emu->identities[i];
+    }
+    return NULL;
+}
+
+bool auth_is_known(const struct emulator *emu, const char *principal)
+{
+    return find(emu, principal) != NULL;
+}
+
+bool auth_is_admin(const struct emulator *emu, const char *principal)
+{
+    const struct identity *who = find(emu, principal);
+
+    return who && who->admin;
+}
+
+bool auth_is_service(const struct emulator *emu, const char *principal)
+{
+    const struct identity *who = find(emu, principal);
+
+    return who && who->service;
+}
+
+/* --- what they show --- */
+
 bool auth_bearer(struct request *req)
 {
     struct emulator *emu = req->emu;
@@ -76,13 +160,12 @@ bool auth_bearer(struct request *req)
     if (!after_scheme(request_header(req, "Authorization"), "Bearer", &token))
         return deny(
             req, 401, "Credential was not sent or was of an unsupported type for this API.");
-    if (is_secret(emu->token, token)) {
-        (void)str_copy(req->principal, sizeof(req->principal), "somebody@example.com");
-        return true;
+    for (size_t i = 0; i < emu->identity_count; i++) {
+        if (is_secret(emu->identities[i].token, token))
+            return str_copy(req->principal, sizeof(req->principal), emu->identities[i].id);
     }
-    switch (tokens_check(emu->tokens, token)) {
+    switch (tokens_check(emu->tokens, token, req->principal)) {
     case TOKEN_GOOD:
-        (void)str_copy(req->principal, sizeof(req->principal), emu->client_id);
         return true;
     case TOKEN_EXPIRED:
         return deny(req, 401, "Token is expired.");
@@ -93,9 +176,10 @@ bool auth_bearer(struct request *req)
 }
 
 /* Go's library percent-encodes both halves before Basic, Python's does not; both are accepted. */
-static bool pair_matches(const struct request *req, struct span pair, bool decode)
+static bool pair_matches(struct request *req, struct span pair, bool decode)
 {
     const char *colon = memchr(pair.data, ':', pair.len);
+    const struct identity *who;
     struct buf id, secret;
     bool ok = false;
 
@@ -110,9 +194,10 @@ static bool pair_matches(const struct request *req, struct span pair, bool decod
     else
         ok = buf_add(&id, pair.data, (size_t)(colon - pair.data)) &&
              buf_add(&secret, colon + 1, pair.len - (size_t)(colon - pair.data) - 1);
-    ok = ok && req->emu->client_id[0] &&
-         span_is((struct span){id.data, id.len}, req->emu->client_id) &&
-         is_secret(req->emu->client_secret, (struct span){secret.data, secret.len});
+    who = ok ? find(req->emu, buf_text(&id)) : NULL;
+    ok = who && who->service && who->id[id.len] == '\0' &&
+         is_secret(who->secret, (struct span){secret.data, secret.len}) &&
+         str_copy(req->principal, sizeof(req->principal), who->id);
     if (secret.data)
         explicit_bzero(secret.data, secret.size);
     buf_done(&id);
@@ -120,7 +205,7 @@ static bool pair_matches(const struct request *req, struct span pair, bool decod
     return ok;
 }
 
-bool auth_client(const struct request *req)
+bool auth_client(struct request *req)
 {
     struct span encoded, pair;
     struct buf plain;

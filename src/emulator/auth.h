@@ -13,7 +13,18 @@
 /* Fills req->principal. */
 bool auth_bearer(struct request *req);
 
-/* HTTP Basic with the client id and secret, percent-encoded or not. */
-bool auth_client(const struct request *req);
+/* HTTP Basic with the id and the secret of a service principal, percent-encoded or not; fills
+ * req->principal. */
+bool auth_client(struct request *req);
+
+/* The known identities: who may do all, and who only what was granted. */
+bool auth_is_admin(const struct emulator *emu, const char *principal);
+bool auth_is_service(const struct emulator *emu, const char *principal);
+bool auth_is_known(const struct emulator *emu, const char *principal);
+
+/* Copies them out of the options. */
+NODISCARD bool auth_fill(
+    struct emulator *emu, const struct emulator_options *options, struct err *err);
+void auth_forget(struct emulator *emu);
 
 #endif

@@ -38,6 +38,16 @@ struct emulator_exchange {
     bool complete;     /* false: cut, by us or by the client */
 };
 
+/* Somebody beside the two of every workspace (the user of `token`, who is admin, and the service
+ * principal `client_id`). */
+struct emulator_principal {
+    const char *id; /* an application id */
+    const struct secret *secret;
+    const struct secret *token; /* or NULL */
+    bool admin;                 /* false: only what was granted */
+};
+#define EMULATOR_PRINCIPALS_MAX 16
+
 struct emulator_options {
     const char *address; /* numeric or "localhost"; NULL: 127.0.0.1 */
     uint16_t port;       /* 0: any free one, see emulator_port */
@@ -47,11 +57,24 @@ struct emulator_options {
     const struct secret *token; /* the personal access token; NULL: none is accepted */
     const char *client_id;      /* the service principal; NULL: the token endpoint refuses all */
     const struct secret *client_secret;
+    bool restrict_client; /* client_id may do only what was granted to it; else all */
+    const struct emulator_principal *principals;
+    size_t principal_count;
     int64_t token_life_us; /* 0: one hour */
 
     const char *const *volumes; /* "catalog.schema.volume", made at the start */
     size_t volume_count;
-    bool create_volumes; /* an upload or a directory makes the missing volume */
+    bool create_volumes; /* an upload or a directory makes the missing volume, and a volume or
+                            table its missing catalog and schema */
+    const char *const *schemas; /* "catalog.schema" without a volume yet */
+    size_t schema_count;
+
+    const char *cert_file, *key_file; /* PEM; both: https, none: http */
+
+    /* What executes jobs: emulator/runner.h. */
+    int64_t job_poll_us;     /* how often triggers are looked at; 0: one minute */
+    int64_t job_time_scale;  /* waits of definitions last 1/n as long; 0: 1 */
+    int64_t job_files_limit; /* of a file-arrival trigger; 0: 10,000 */
 
     uint64_t upload_max_bytes; /* 0: 5 GiB, as the service */
     const char *faults;        /* rules, one a line; NULL: none */
@@ -83,7 +106,7 @@ struct emulator *emulator_start(const struct emulator_options *options, struct e
 void emulator_stop(struct emulator *emu);
 
 uint16_t emulator_port(const struct emulator *emu);
-const char *emulator_base_url(const struct emulator *emu); /* "http://127.0.0.1:8181" */
+const char *emulator_base_url(const struct emulator *emu); /* "http://127.0.0.1:8181", https:// */
 
 /* A volume more; one that exists is fine. */
 NODISCARD bool emulator_add_volume(struct emulator *emu, const char *name, struct err *err);

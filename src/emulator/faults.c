@@ -112,7 +112,7 @@ static bool parse_status(const char *text, struct rule *rule)
 }
 
 /* "500ms", "2s", "30us". */
-static bool parse_delay(const char *text, struct rule *rule)
+static bool parse_time(const char *text, int64_t *ret)
 {
     static const struct {
         const char *unit;
@@ -128,10 +128,20 @@ static bool parse_delay(const char *text, struct rule *rule)
             continue;
         if (value > (uint64_t)(DELAY_MAX_US / units[i].us))
             return false;
-        rule->action.delay_us = (int64_t)value * units[i].us;
+        *ret = (int64_t)value * units[i].us;
         return true;
     }
     return false;
+}
+
+static bool parse_delay(const char *text, struct rule *rule)
+{
+    return parse_time(text, &rule->action.delay_us);
+}
+
+static bool parse_slow(const char *text, struct rule *rule)
+{
+    return parse_time(text, &rule->action.slow_us);
 }
 
 static bool parse_cut(const char *text, struct rule *rule)
@@ -256,6 +266,7 @@ static const struct {
     {"header", parse_header},
     {"retry-after", parse_retry_after},
     {"delay", parse_delay},
+    {"slow", parse_slow},
     {"cut", parse_cut},
     {"head-length", parse_head_length},
     {"count", parse_count},
@@ -264,31 +275,63 @@ static const struct {
     {"seed", parse_seed},
 };
 
+/* Words that stand for an answer of the service. */
+static const struct {
+    const char *word;
+    int status;
+    const char *code, *message;
+} shorthands[] = {
+    {"limit", 400, "REQUEST_LIMIT_EXCEEDED", ""},
+    {"quota", 400, "QUOTA_EXCEEDED", "The quota of this workspace is used up."},
+    {"missing", 404, "RESOURCE_DOES_NOT_EXIST", "It does not exist."},
+    {"denied", 403, "PERMISSION_DENIED", "User does not have the permission for this."},
+};
+
+static bool parse_shorthand(const char *word, struct fault_action *act)
+{
+    for (size_t i = 0; i < sizeof(shorthands) / sizeof(shorthands[0]); i++) {
+        if (strcmp(word, shorthands[i].word) != 0)
+            continue;
+        act->status = act->status ? act->status : shorthands[i].status;
+        (void)str_copy(act->error_code, sizeof(act->error_code), shorthands[i].code);
+        if (!act->message[0])
+            (void)str_copy(act->message, sizeof(act->message), shorthands[i].message);
+        return true;
+    }
+    return false;
+}
+
 /* The words without a value. */
 static bool parse_flag(const char *word, struct rule *rule)
 {
     struct fault_action *act = &rule->action;
+    struct {
+        const char *word;
+        bool *flag;
+    } flags[] = {
+        {"numeric", &act->numeric},
+        {"lose", &act->lose},
+        {"string-expiry", &act->string_expiry},
+        {"html", &act->html},
+        {"empty-page", &act->empty_page},
+        {"duplicate", &act->duplicate},
+        {"stale", &act->stale},
+        {"fail", &act->fail},
+    };
 
-    if (strcmp(word, "numeric") == 0) {
-        act->numeric = true;
-    } else if (strcmp(word, "lose") == 0) {
-        act->lose = true;
-    } else if (strcmp(word, "string-expiry") == 0) {
-        act->string_expiry = true;
-    } else if (strcmp(word, "html") == 0) {
-        act->html = true;
-    } else if (strcmp(word, "limit") == 0) {
-        act->status = act->status ? act->status : 400;
-        (void)str_copy(act->error_code, sizeof(act->error_code), "REQUEST_LIMIT_EXCEEDED");
-    } else if (strcmp(word, "401-once") == 0) {
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (strcmp(word, flags[i].word) == 0) {
+            *flags[i].flag = true;
+            return true;
+        }
+    }
+    if (strcmp(word, "401-once") == 0) {
         act->status = 401;
         act->numeric = true;
         rule->left = 1;
-        (void)str_copy(act->message, sizeof(act->message), "Token is expired.");
-    } else {
-        return false;
+        return str_copy(act->message, sizeof(act->message), "Token is expired.");
     }
-    return true;
+    return parse_shorthand(word, act);
 }
 
 static bool parse_word(const char *word, struct rule *rule, struct err *err)
@@ -320,10 +363,11 @@ static bool finish_rule(struct rule *rule, struct err *err)
         if (!act->message[0])
             (void)str_copy(act->message, sizeof(act->message), "Invalid access token.");
     }
-    if (!act->status && (act->has_body || act->error_code[0] || act->message[0]))
+    if (!act->status && (act->has_body || act->error_code[0] || (act->message[0] && !act->fail)))
         return err_set(err, ERR_INPUT, 0, "fault rule: body, codes and texts need status=");
     if (!act->status && !act->lose && !act->cut && !act->delay_us && !act->head_delta &&
-        !act->string_expiry && !act->header_count)
+        !act->string_expiry && !act->header_count && !act->empty_page && !act->duplicate &&
+        !act->stale && !act->fail && !act->slow_us)
         return err_set(err, ERR_INPUT, 0, "fault rule: it says nothing to do");
     if (act->cut && (act->lose || act->status))
         return err_set(err, ERR_INPUT, 0, "fault rule: cut goes with neither lose nor status");

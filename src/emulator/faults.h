@@ -27,6 +27,15 @@
  *                                and answer N
  *            head-length=+1      a wrong Content-Length on HEAD of a file
  *            string-expiry       expires_in as text in the token answer
+ *            quota               400 QUOTA_EXCEEDED
+ *            missing             404 RESOURCE_DOES_NOT_EXIST
+ *            denied              403 PERMISSION_DENIED
+ *            stale               after a create or an import succeeded: the first look at such a
+ *                                thing answers 404, as reads may lag behind writes
+ *            duplicate           jobs/create makes two jobs, as after a lost answer and a retry
+ *            empty-page          a list answers an empty page with a token first
+ *            fail                a SQL statement ends FAILED, with HTTP 200 (message=TEXT)
+ *            slow=2s             a SQL statement stays PENDING so long, whatever the wait
  *            count=N             for this many requests; count=all, the default: until cleared
  *            after=N             let the first N matching requests pass
  *            probability=P       hit only so often (0 to 1), seeded by seed=N (1)
@@ -58,6 +67,11 @@ struct fault_action {
     bool html;
     bool lose;
     bool string_expiry;
+    bool empty_page; /* of a list */
+    bool duplicate;  /* a create makes two */
+    bool stale;      /* what a create made is not found once */
+    bool fail;       /* a SQL statement, a run: with 200 */
+    int64_t slow_us; /* a SQL statement stays PENDING so long */
     bool has_body;
     enum fault_cut cut;
     uint64_t cut_bytes; /* FAULT_CUT_HALF: half of the body */

@@ -67,7 +67,7 @@ static void answer_token(struct request *req, struct span scope)
     struct json_out json;
     int64_t seconds = tokens_life_us(req->emu->tokens) / 1000000;
 
-    if (!tokens_issue(req->emu->tokens, token, &err)) {
+    if (!tokens_issue(req->emu->tokens, req->principal, token, &err)) {
         oidc_error(req, 503, "temporarily_unavailable", err.text);
         return;
     }

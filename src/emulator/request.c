@@ -36,7 +36,7 @@ void request_base(const struct request *req, struct buf *out)
         (void)buf_add_text(out, req->emu->base_url);
         return;
     }
-    (void)buf_add_text(out, "http://");
+    (void)buf_add_text(out, req->emu->tls ? "https://" : "http://");
     (void)buf_add(out, host, len);
 }
 
@@ -174,6 +174,36 @@ static void wait_delay(struct emulator *emu, int64_t delay_us)
     (void)pthread_mutex_unlock(&emu->wait_lock);
 }
 
+/* What was just made is not found once: a rule of one hit for where a client looks for it. */
+static void make_stale(struct request *req)
+{
+    static const struct {
+        const char *made, *rule;
+    } looks[] = {
+        {"/api/2.*/jobs/create", "GET /api/2.*/jobs/get status=400 count=1"
+                                 " error_code=INVALID_PARAMETER_VALUE"
+                                 " message=\"Job does not exist.\""},
+        {"/api/2.0/workspace/import", "GET /api/2.0/workspace/get-status missing count=1"},
+        {"/api/2.0/workspace/mkdirs", "GET /api/2.0/workspace/get-status missing count=1"},
+        {"/api/2.1/unity-catalog/volumes", "GET /api/2.1/unity-catalog/volumes/* missing count=1"},
+        {"/api/2.0/sql/statements", "GET /api/2.1/unity-catalog/tables/* missing count=1"},
+        {"/api/2.0/fs/files/*", "HEAD /api/2.0/fs/files/* status=404 count=1"},
+        {"/api/2.0/fs/directories/*", "HEAD /api/2.0/fs/directories/* status=404 count=1"},
+    };
+    struct err err = {0};
+
+    if (req->reply.status / 100 != 2)
+        return;
+    for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
+        if (!path_glob(span_of(looks[i].made), req->path))
+            continue;
+        /* No room for one more rule: then nothing is stale, and the rules show it. */
+        if (!faults_add(req->emu->faults, span_of(looks[i].rule), &err))
+            err_clear(&err);
+        return;
+    }
+}
+
 static enum MHD_Result finish(struct request *req)
 {
     const struct fault_action *fault = req->fault;
@@ -185,6 +215,8 @@ static enum MHD_Result finish(struct request *req)
     if (!req->reply.status)
         req->route->handle(req);
     assert(req->reply.status);
+    if (fault && fault->stale)
+        make_stale(req);
     if (fault && fault->delay_us)
         wait_delay(req->emu, fault->delay_us);
     if (fault && fault->lose) {

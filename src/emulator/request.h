@@ -15,7 +15,9 @@
 
 #include "emulator/emulator.h"
 #include "emulator/faults.h"
+#include "emulator/ledger.h"
 #include "emulator/route.h"
+#include "emulator/runner.h"
 #include "emulator/store.h"
 #include "emulator/token.h"
 
@@ -46,9 +48,9 @@ struct request {
     struct span query; /* as sent */
     const char *rest;  /* of the path, from the slash before the route's '*' */
     const struct route *route;
-    struct fault_action *fault; /* owned, or NULL */
-    struct path target;         /* of a volume path, for routes that have one */
-    char principal[128];        /* who asks */
+    struct fault_action *fault;          /* owned, or NULL */
+    struct path target;                  /* of a volume path, for routes that have one */
+    char principal[TOKEN_PRINCIPAL_MAX]; /* who asks */
 
     struct buf body;    /* BODY_MEMORY */
     int upload_fd;      /* BODY_FILE, or -1 */
@@ -63,16 +65,30 @@ struct request {
     uint64_t sent_bytes;
 };
 
+struct identity {
+    char id[TOKEN_PRINCIPAL_MAX]; /* e-mail or application id */
+    bool admin, service;
+    struct secret *token, *secret; /* or NULL */
+};
+
+/* The user of the personal access token. */
+#define AUTH_USER "somebody@example.com"
+
 struct emulator {
     struct MHD_Daemon *daemon;
+    struct ledger *ledger;
+    struct runner *runner; /* NULL while there is none */
+    struct runner_options jobs;
+    bool create_volumes;
     struct store *store;
     struct faults *faults;
     struct tokens *tokens;
-    struct secret *token;
-    struct secret *client_secret;
-    char client_id[128];
+    struct identity *identities;
+    size_t identity_count;
+    char *root; /* owned */
     char base_url[96];
     uint16_t port;
+    bool tls;
     uint64_t upload_max;
     void (*on_exchange)(void *arg, const struct emulator_exchange *exchange);
     void *on_exchange_arg;

@@ -160,40 +160,63 @@ static bool name_is_valid(struct span name)
     return true;
 }
 
-bool store_add_volume(struct store *store, const char *name, struct err *err)
+/* "a.b.c" to the path /Volumes/a/b/c; `parts` names are needed. */
+static bool parse_dotted(const char *name, size_t parts, struct path *ret, struct err *err)
 {
     char raw[PATH_BYTES_MAX / 4] = "/Volumes/";
-    size_t used = strlen(raw), dots = 0, start = used;
-    struct path path;
+    size_t used = strlen(raw), found = 0;
     const char *why;
+
+    for (const char *p = name;; p++) {
+        size_t len = strcspn(p, ".");
+
+        if (used + len + 3 >= sizeof(raw))
+            return err_set(err, ERR_INPUT, 0, "volume name too long");
+        if (!name_is_valid((struct span){p, len}))
+            break;
+        memcpy(raw + used, p, len);
+        used += len;
+        found++;
+        p += len;
+        if (*p == '\0')
+            break;
+        raw[used++] = '/';
+    }
+    /* A volume's third name that is not there is decoded as "-", and never walked to. */
+    if (found == parts && parts == 2) {
+        memcpy(raw + used, "/-", 2);
+        used += 2;
+    }
+    return (found == parts && path_decode_volume((struct span){raw, used}, ret, &why)) ||
+           err_set(err, ERR_INPUT, 0, "'%.150s' is not a %s", name,
+               parts == 3 ? "volume: catalog.schema.volume is needed"
+                          : "schema: catalog.schema is needed");
+}
+
+static bool add_dotted(struct store *store, const char *name, size_t parts, struct err *err)
+{
+    struct path path;
     int fd = -1;
 
     err_clear(err);
-    for (const char *p = name;; p++) {
-        if (used + 1 >= sizeof(raw))
-            return err_set(err, ERR_INPUT, 0, "volume name too long");
-        if (*p != '.' && *p != '\0') {
-            raw[used++] = *p;
-            continue;
-        }
-        if (!name_is_valid((struct span){raw + start, used - start}))
-            break;
-        if (*p == '\0')
-            break;
-        dots++;
-        raw[used++] = '/';
-        start = used;
-    }
-    if (dots != 2 || !name_is_valid((struct span){raw + start, used - start}) ||
-        !path_decode_volume((struct span){raw, used}, &path, &why))
-        return err_set(
-            err, ERR_INPUT, 0, "'%.150s' is not a volume: catalog.schema.volume is needed", name);
-    if (walk(store, &path, PATH_VOLUME_PARTS, MAKE_VOLUME, &fd, err) != STORE_OK)
+    if (!parse_dotted(name, parts, &path, err))
+        return false;
+    if (walk(store, &path, parts + 1, MAKE_VOLUME, &fd, err) != STORE_OK)
         return err->kind != ERR_NONE
                    ? err_wrap(err, "volume %.100s", name)
                    : err_set(err, ERR_DENIED, 0, "a file is in the way of volume %.100s", name);
     file_drop(fd);
     return true;
+}
+
+bool store_add_volume(struct store *store, const char *name, struct err *err)
+{
+    return add_dotted(store, name, 3, err);
+}
+
+bool store_add_schema(struct store *store, const char *name, struct err *err)
+{
+    return add_dotted(store, name, 2, err);
 }
 
 enum store_answer store_volume(

@@ -38,6 +38,9 @@ void store_close(struct store *store);
 /* "catalog.schema.volume"; one that exists is fine. */
 NODISCARD bool store_add_volume(struct store *store, const char *name, struct err *err);
 
+/* "catalog.schema", without a volume yet. */
+NODISCARD bool store_add_schema(struct store *store, const char *name, struct err *err);
+
 /* STORE_OK or STORE_NO_VOLUME; with create_volumes and `write` always STORE_OK. */
 enum store_answer store_volume(
     struct store *store, const struct path *path, bool write, struct err *err);

@@ -15,6 +15,7 @@ struct tokens {
     size_t next; /* a ring: the oldest is replaced */
     struct {
         char text[TOKEN_SIZE];
+        char principal[TOKEN_PRINCIPAL_MAX];
         int64_t end_us;
     } list[TOKENS_MAX];
 };
@@ -46,7 +47,8 @@ int64_t tokens_life_us(const struct tokens *tokens)
     return tokens->life_us;
 }
 
-bool tokens_issue(struct tokens *tokens, char out[TOKEN_SIZE], struct err *err)
+bool tokens_issue(
+    struct tokens *tokens, const char *principal, char out[TOKEN_SIZE], struct err *err)
 {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -60,13 +62,16 @@ bool tokens_issue(struct tokens *tokens, char out[TOKEN_SIZE], struct err *err)
     out[TOKEN_SIZE - 1] = '\0';
     (void)pthread_mutex_lock(&tokens->lock);
     memcpy(tokens->list[tokens->next].text, out, TOKEN_SIZE);
+    (void)str_copy(
+        tokens->list[tokens->next].principal, sizeof(tokens->list[0].principal), principal);
     tokens->list[tokens->next].end_us = clock_boot_us() + tokens->life_us;
     tokens->next = (tokens->next + 1) % TOKENS_MAX;
     (void)pthread_mutex_unlock(&tokens->lock);
     return true;
 }
 
-enum token_state tokens_check(struct tokens *tokens, struct span token)
+enum token_state tokens_check(
+    struct tokens *tokens, struct span token, char principal[TOKEN_PRINCIPAL_MAX])
 {
     enum token_state state = TOKEN_UNKNOWN;
 
@@ -74,8 +79,10 @@ enum token_state tokens_check(struct tokens *tokens, struct span token)
         return TOKEN_UNKNOWN;
     (void)pthread_mutex_lock(&tokens->lock);
     for (size_t i = 0; i < TOKENS_MAX && state == TOKEN_UNKNOWN; i++) {
-        if (memcmp(tokens->list[i].text, token.data, token.len) == 0)
-            state = clock_boot_us() < tokens->list[i].end_us ? TOKEN_GOOD : TOKEN_EXPIRED;
+        if (memcmp(tokens->list[i].text, token.data, token.len) != 0)
+            continue;
+        state = clock_boot_us() < tokens->list[i].end_us ? TOKEN_GOOD : TOKEN_EXPIRED;
+        memcpy(principal, tokens->list[i].principal, TOKEN_PRINCIPAL_MAX);
     }
     (void)pthread_mutex_unlock(&tokens->lock);
     return state;

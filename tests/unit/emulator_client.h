@@ -268,7 +268,7 @@ static inline void assert_has(const struct answer *a, const char *text)
         fail_msg("'%s' is not in: %s", text, a->body ? a->body : "(nothing)");
 }
 
-/* Files that lie about in <root>/.emulator beside the lock. */
+/* Uploads that lie about in <root>/.emulator. */
 static inline size_t uploads_left(const struct fixture *f)
 {
     struct file_list list;
@@ -280,7 +280,9 @@ static inline size_t uploads_left(const struct fixture *f)
     (void)snprintf(path, sizeof(path), "%s/.emulator", f->root);
     assert_true(file_dir_open(FILE_CWD, path, &fd, &err));
     assert_true(file_list(fd, &list, &err));
-    count = list.count - 1;
+    count = 0;
+    for (size_t i = 0; i < list.count; i++)
+        count += strncmp(list.names[i], "upload-", 7) == 0;
     file_list_done(&list);
     file_drop(fd);
     return count;
