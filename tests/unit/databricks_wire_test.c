@@ -201,6 +201,21 @@ static void a_dead_kept_connection_is_replaced(void **state)
     assert_true(stored_whole());
 }
 
+/* libcurl sends again by itself on a new connection: from the first byte. */
+static void a_kept_connection_cut_inside_is_sent_whole(void **state)
+{
+    struct api_error api;
+    struct err err = {.text = ""};
+
+    (void)state;
+    assert_true(files_make_directory(ws, "/Volumes/c", &err));
+    server_add(server, (struct server_rule){.method = "PUT", .times = 1, .how = CUT_INSIDE});
+    if (!put(&api, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(server_count(server, "PUT", "/files/"), 2);
+    assert_true(stored_whole());
+}
+
 static void redirects_are_not_followed(void **state)
 {
     char where[256];
@@ -501,6 +516,7 @@ int main(void)
         TEST(nobody_there),
         TEST(early_answers_are_heard),
         TEST(a_dead_kept_connection_is_replaced),
+        TEST(a_kept_connection_cut_inside_is_sent_whole),
         TEST(redirects_are_not_followed),
         TEST(pat_is_not_tried_twice),
         TEST(renewed_pat_is_used),

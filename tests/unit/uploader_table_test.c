@@ -328,6 +328,7 @@ static void an_early_yes_is_not_believed(void **state)
     delivered();
     in_volume(1, 8000000);
     assert_int_equal(server_count(server, "PUT", "/fs/files/"), 2);
+    assert_int_equal(server_count(server, "HEAD", "/fs/files/"), 1); /* not worth a look */
     assert_int_equal(seen[UPLOADER_ILL], 1);
 }
 
@@ -376,10 +377,11 @@ static void while_down_one_file_probes(void **state)
     int before, puts;
 
     (void)state;
-    rule("PUT", "/fs/files/", 0, ANSWER, 503, "", "");
+    server_add(server, /* slow, so that two probes would overlap */
+        (struct server_rule){"PUT", "/fs/files/", 0, ANSWER, 503, "", "", 40});
     for (uint64_t i = 0; i < 20; i++)
         box_add(1 + 10 * i, 100, false);
-    run_ms(60);
+    run_ms(300);
     assert_int_equal(uploader_error(up)->code, 503);
     assert_int_equal(seen[UPLOADER_ILL], 1);
     pthread_mutex_lock(&server->lock);
@@ -534,6 +536,29 @@ static void too_large_is_about_the_file(void **state)
     assert_string_equal(box_log, "refuse 1\n");
 }
 
+static void three_times_and_the_time_are_both_needed(void **state)
+{
+    struct err err;
+    struct uploader_options options = {.parallel = 1, .folder = FOLDER, .retry_first_us = 1000};
+
+    (void)state;
+    rule("PUT", "/fs/files/", 0, ANSWER, 413, JSON, "{}");
+    for (int i = 0; i < 2; i++) {
+        uploader_free(up);
+        options.refuse_after_us = i ? 0 : 60 * CLOCK_SECOND_US;
+        up = uploader_new(&box, ws, NULL, &options, &err);
+        box_add(1 + 10 * (uint64_t)i, 100, false);
+        if (i)
+            box_files[0].there = false;
+        run_ms(300);
+        if (i)
+            assert_int_equal(server_count(server, "PUT", "000000000011-"), 3);
+        else
+            assert_true(server_count(server, "PUT", "000000000001-") > 3);
+        assert_string_equal(box_log, i ? "refuse 11\n" : "");
+    }
+}
+
 /* A gateway that says 400 to everybody: nothing is put away, and it is asked less and less. */
 static void four_hundred_for_all_refuses_none(void **state)
 {
@@ -568,6 +593,22 @@ static void one_failing_file_blocks_nobody(void **state)
     uploader_try_now(up);
     delivered();
     assert_int_equal(uploader_counters(up)->delivered_seq, 300);
+}
+
+/* With one request at a time the failing one is the oldest and would always be the probe. */
+static void one_failing_file_does_not_keep_the_probe(void **state)
+{
+    struct err err;
+    struct uploader_options options = {.parallel = 1, .folder = FOLDER, .retry_first_us = 1000};
+
+    (void)state;
+    uploader_free(up);
+    up = uploader_new(&box, ws, NULL, &options, &err);
+    rule("PUT", "000000000001-", 0, ANSWER, 500, JSON, "{}");
+    for (uint64_t i = 0; i < 10; i++)
+        box_add(1 + 10 * i, 100, false);
+    run_ms(1000);
+    assert_int_equal(uploader_counters(up)->delivered_files, 9);
 }
 
 /* --- folders --- */
@@ -787,8 +828,10 @@ int main(void)
         TEST_M2M(a_dead_secret_is_told),
         TEST(three_refusals_over_the_time_are_final),
         TEST(too_large_is_about_the_file),
+        TEST(three_times_and_the_time_are_both_needed),
         TEST(four_hundred_for_all_refuses_none),
         TEST(one_failing_file_blocks_nobody),
+        TEST(one_failing_file_does_not_keep_the_probe),
         TEST(a_folder_that_fails_holds_up_only_for_now),
         TEST(a_removed_folder_is_made_again),
         TEST(a_damaged_file_is_a_gap_first),
