@@ -262,7 +262,7 @@ static void a_changed_byte_of_a_page_is_noticed(void **state)
     write_case(&file, &parquet_cases[4], PARQUET_SAFE, PARQUET_ZSTD);
     memcpy(&footer, file.data + file.len - 8, sizeof(footer));
     for (size_t at = 4; at < file.len - 8 - footer; at++) {
-        for (unsigned bit = at % 3; bit < 8; bit += 3, tried++) {
+        for (unsigned bit = (unsigned)at % 3; bit < 8; bit += 3, tried++) {
             file.data[at] = (char)(file.data[at] ^ 1 << bit);
             if (!try_read(&file, &kind)) {
                 assert_int_equal(kind, ERR_INPUT);
