@@ -2,7 +2,7 @@
 """The same sorted rows written by pyarrow, DuckDB and polars: one thread each, their defaults with
 zstd, beside our file. Needs these three packages.
 
-    parquet_encode_bench 1000000 5 /tmp/rows     writes /tmp/rows.series and /tmp/rows.time
+    parquet_encode_bench 1000000 5 plant /tmp/rows     writes /tmp/rows.series and /tmp/rows.time
     parquet_compare.py /tmp/rows.series [OURS_BYTES_A_ROW]
 """
 import os

@@ -1,6 +1,6 @@
 /* Encoding sorted rows to a Parquet file in memory: rows a second and bytes a row, by processor time.
  *
- *   parquet_encode_bench [ROWS [RUNS [DUMP]]]
+ *   parquet_encode_bench [ROWS [RUNS [plant|busy [DUMP]]]]
  *
  * DUMP: writes the rows by series to DUMP.series and by time to DUMP.time, for parquet_compare.py:
  * u64 rows, i64 times, f64 values, u32 assets, u32 datastreams, then the names, a line each. */
@@ -116,19 +116,20 @@ int main(int argc, char **argv)
 {
     size_t rows = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     unsigned runs = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 5;
+    bool busy = argc > 3 && strcmp(argv[3], "busy") == 0;
     struct sensor_data d;
     bool ok;
 
-    if (rows == 0 || rows > PARQUET_ROWS_MAX || !sensor_init(&d, rows)) {
+    if (rows == 0 || rows > PARQUET_ROWS_MAX || !sensor_init(&d, rows, busy)) {
         fprintf(stderr, "1 to %u rows\n", PARQUET_ROWS_MAX);
         return 1;
     }
-    ok = argc <= 3 || dump(&d, argv[3], "series");
+    ok = argc <= 4 || dump(&d, argv[4], "series");
     for (int p = PARQUET_SAFE; ok && p <= PARQUET_DELTA; p++) {
         for (int c = PARQUET_NONE; ok && c <= PARQUET_ZSTD; c++)
             ok = run(&d, "series", (enum parquet_profile)p, (enum parquet_codec)c, runs);
     }
-    ok = ok && sensor_by_time(&d) && (argc <= 3 || dump(&d, argv[3], "time"));
+    ok = ok && sensor_by_time(&d) && (argc <= 4 || dump(&d, argv[4], "time"));
     for (int p = PARQUET_SAFE; ok && p <= PARQUET_DELTA; p++)
         ok = run(&d, "time", (enum parquet_profile)p, PARQUET_ZSTD, runs);
     sensor_done(&d);

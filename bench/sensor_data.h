@@ -2,7 +2,8 @@
  *
  * Shape    500 series of 50 assets, 1 s ticks; of ten series of an asset 6 share exact ticks and 4
  * have a jitter of some ms; 5 are walks rounded to two decimals, 1 a walk of three, 1 full
- * precision, 2 counters, 1 a set-point. Sorted by series and then by time.
+ * precision, 2 counters, 1 a set-point. `busy`: every timestamp to the microsecond, and the walks
+ * with full precision: what is hard to compress. Sorted by series and then by time.
  * Owner    sensor_done frees it.
  */
 #ifndef BENCH_SENSOR_DATA_H
@@ -58,7 +59,7 @@ static inline double sensor_value(unsigned kind, double *at, struct rng *rng)
     }
 }
 
-static inline bool sensor_init(struct sensor_data *d, size_t rows)
+static inline bool sensor_init(struct sensor_data *d, size_t rows, bool busy)
 {
     const int64_t start = INT64_C(1767225600000000);
     struct rng rng;
@@ -88,10 +89,12 @@ static inline bool sensor_init(struct sensor_data *d, size_t rows)
         for (size_t tick = 0; i < end; i++, tick++) {
             int64_t jitter = kind % 5 < 2 ? (int64_t)rng_below(&rng, 30) * 1000 : 0;
 
+            if (busy)
+                jitter = (int64_t)rng_below(&rng, 900000);
             d->time[i] = start + (int64_t)tick * 1000000 + jitter;
             d->asset[i] = s / SENSOR_DATASTREAMS;
             d->datastream[i] = kind;
-            d->value[i] = sensor_value(kind, &at, &rng);
+            d->value[i] = sensor_value(busy && kind < 5 ? 6 : kind, &at, &rng);
         }
     }
     return true;
