@@ -3,41 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "emulator/base64.h"
+
 #define CREDENTIALS_MAX 4096U
-
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-static bool base64_decode(struct span text, struct buf *out)
-{
-    uint32_t bits = 0;
-    unsigned held = 0;
-
-    while (text.len && text.data[text.len - 1] == '=')
-        text.len--;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = base64_digit(text.data[i]);
-
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            if (!buf_add_byte(out, (uint8_t)(bits >> held & 0xff)))
-                return false;
-        }
-    }
-    return true;
-}
 
 /* What follows "Bearer " or "Basic "; the scheme's case does not matter (RFC 7235 2.1). */
 static bool after_scheme(const char *header, const char *scheme, struct span *ret)
@@ -214,7 +182,7 @@ bool auth_client(struct request *req)
     if (!after_scheme(request_header(req, "Authorization"), "Basic", &encoded))
         return false;
     buf_init(&plain, CREDENTIALS_MAX);
-    if (base64_decode(encoded, &plain) && plain.len) {
+    if (base64_read(encoded, &plain) && plain.len) {
         pair = (struct span){plain.data, plain.len};
         ok = pair_matches(req, pair, false) || pair_matches(req, pair, true);
     }

@@ -4,6 +4,7 @@
 
 #define FILES "/api/2.0/fs/files/*"
 #define DIRECTORIES "/api/2.0/fs/directories/*"
+#define WORKSPACE "/api/2.0/workspace/"
 
 /* method, pattern, guard, body, check, handle */
 static const struct route routes[] = {
@@ -16,6 +17,15 @@ static const struct route routes[] = {
     {"GET", DIRECTORIES, GUARD_TOKEN, BODY_NONE, NULL, directories_get},
     {"DELETE", DIRECTORIES, GUARD_TOKEN, BODY_NONE, NULL, directories_delete},
     {"GET", "/api/2.0/preview/scim/v2/Me", GUARD_TOKEN, BODY_NONE, NULL, scim_me},
+    {"POST", WORKSPACE "mkdirs", GUARD_TOKEN, BODY_MEMORY, NULL, serve_workspace_mkdirs},
+    {"POST", WORKSPACE "import", GUARD_TOKEN, BODY_MEMORY, NULL, serve_workspace_import},
+    {"GET", WORKSPACE "get-status", GUARD_TOKEN, BODY_NONE, NULL, serve_workspace_get_status},
+    {"GET", WORKSPACE "list", GUARD_TOKEN, BODY_NONE, NULL, serve_workspace_list},
+    {"GET", WORKSPACE "export", GUARD_TOKEN, BODY_NONE, NULL, serve_workspace_export},
+    {"POST", WORKSPACE "delete", GUARD_TOKEN, BODY_MEMORY, NULL, serve_workspace_delete},
+    {"POST", "/api/2.0/workspace-files/import-file/*", GUARD_TOKEN, BODY_MEMORY, NULL,
+        serve_workspace_import_file},
+    {"GET", "/api/2.0/workspace-files/*", GUARD_TOKEN, BODY_NONE, NULL, serve_workspace_file_get},
     {"GET", "/.well-known/databricks-config", GUARD_OPEN, BODY_NONE, NULL, oidc_host},
     {"GET", "/oidc/.well-known/oauth-authorization-server", GUARD_OPEN, BODY_NONE, NULL,
         oidc_server},

@@ -50,6 +50,16 @@ void directories_head(struct request *req);
 void directories_get(struct request *req);
 void directories_delete(struct request *req);
 
+/* tree_routes.c */
+void serve_workspace_mkdirs(struct request *req);
+void serve_workspace_import(struct request *req);
+void serve_workspace_import_file(struct request *req);
+void serve_workspace_get_status(struct request *req);
+void serve_workspace_list(struct request *req);
+void serve_workspace_export(struct request *req);
+void serve_workspace_file_get(struct request *req);
+void serve_workspace_delete(struct request *req);
+
 /* oidc.c */
 void oidc_host(struct request *req);
 void oidc_server(struct request *req);
