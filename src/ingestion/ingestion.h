@@ -45,19 +45,19 @@ struct ingestion_options {
 
 /* Nothing in it differs between the uploaders of one fleet: same options, same bytes. */
 struct plan {
-    /* Places in the volume, without a slash at the end. */
+    /* Places in the volume; all but the last without a slash at the end. */
     char *data_path, *checkpoint_path, *archive_path;
+    char *trigger_folder; /* data_path with its slash: what the trigger and the loaders say */
 
     /* Of the job; NULL and "" with INGESTION_NONE. */
-    char *job_name;    /* "volume-uploader main.raw.events" */
-    char *table_tag;   /* value of the tag "table": the name, or a hash when a tag cannot hold it */
-    char *volume_tag;  /* of the tag "volume", likewise */
-    char *trigger_url; /* data_path with its slash; NULL: periodic */
-    char *code_path;   /* "/Workspace/Shared/volume-uploader/main.raw.events.py" */
-    char *code;        /* its text */
-    char *job;         /* settings as JSON, to create and to reset with */
-    char *job_paused;  /* the same, paused: for a job that a person paused */
-    char hash[17];     /* FNV-1a, 64 bits, of code and job: tells change, is no security */
+    char *job_name;   /* "volume-uploader main.raw.events" */
+    char *table_tag;  /* value of the tag "table": the name, or a hash when a tag cannot hold it */
+    char *volume_tag; /* of the tag "volume", likewise */
+    char *code_path;  /* "/Workspace/Shared/volume-uploader/main.raw.events.py" */
+    char *code;       /* its text */
+    char *job;        /* settings as JSON, to create and to reset with */
+    char *job_paused; /* the same, paused: for a job that a person paused */
+    char hash[17];    /* FNV-1a, 64 bits, of code and job: tells change, is no security */
 
     /* SQL without a semicolon, names quoted. */
     char *create_schema, *create_table_schema; /* the latter NULL: the same schema */
