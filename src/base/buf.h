@@ -1,12 +1,13 @@
 /* base/buf.h: bytes that grow, up to a limit given at the start.
  *
- * Shape    data[0..len) are the bytes; data may be NULL while len is 0. No terminator, except
- *          right after buf_text.
+ * Shape    data[0..len) are the bytes; data may be NULL while len is 0. No terminator, except right
+ *          after buf_text.
  * Units    bytes.
  * Limits   max, set by buf_init; there is no unlimited buffer.
  * Errors   a call that fails sets `failed` and every later adding call fails too (sticky): add
- * many, check once. The bytes added before stay valid. Owner    the caller owns the struct;
- * buf_done frees the bytes and takes a struct of zeros. Threads  one at a time.
+ *          many, check once. The bytes added before stay valid.
+ * Owner    the caller owns the struct; buf_done frees the bytes and takes a struct of zeros.
+ * Threads  one at a time.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H

@@ -1,7 +1,10 @@
 /* base/clock.h: the three clocks, and UTC as text.
  *
  * Shape    int64_t microseconds everywhere; wall: since 1970-01-01 UTC, mono and boot: since some
- * start. Units    _us microseconds. Limits   text for the years 0001 to 9999. Errors   none.
+ *          start.
+ * Units    _us microseconds.
+ * Limits   text for the years 0001 to 9999.
+ * Errors   none.
  * Threads  any. TZ is not read.
  * Source   clock_gettime(2); days-from-civil arithmetic on the proleptic Gregorian calendar.
  *

@@ -2,9 +2,11 @@
  *
  * Shape    a small writer that knows whether a comma is due; nesting up to 16.
  * Errors   sticky in the buffer: check buf_check at the end. Unbalanced calls are our mistake
- * (assert). Owner    borrows the buffer. Threads  one at a time. Source   RFC 8259. Text is escaped
- * as kelvin-stream.md 2.2 says; broken UTF-8 becomes U+FFFD, so the output is always valid JSON.
- * NaN and infinities become null.
+ *          (assert).
+ * Owner    borrows the buffer.
+ * Threads  one at a time.
+ * Source   RFC 8259. Text is escaped as kelvin-stream.md 2.2 says; broken UTF-8 becomes U+FFFD, so
+ *          the output is always valid JSON. NaN and infinities become null.
  */
 #ifndef BASE_JSON_OUT_H
 #define BASE_JSON_OUT_H

@@ -2,8 +2,11 @@
  *
  * Shape    timestamp_us[i], value[i], series[i] are one reading; the order is that of arrival.
  * Units    microseconds since 1970-01-01 UTC; series: a number in the series table of the same
- * segment. Limits   cap, fixed at init. Errors   ERR_FULL without memory. Owner    caller-owned
- * struct; readings_done takes a struct of zeros. Threads  one at a time.
+ *          segment.
+ * Limits   cap, fixed at init.
+ * Errors   ERR_FULL without memory.
+ * Owner    caller-owned struct; readings_done takes a struct of zeros.
+ * Threads  one at a time.
  */
 #ifndef BASE_READING_H
 #define BASE_READING_H

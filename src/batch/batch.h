@@ -1,13 +1,16 @@
 /* batch/batch.h: closed segments to the sorted columns of one row group.
  *
  * Shape    batch_add reads segments, batch_finish sorts and drops superseded readings. The columns
- * are then timestamp_us[], asset[], datastream[] (codes into the dictionaries), payload[], all of
- * `rows`. Units    microseconds; rows. Limits   BATCH_ROWS_MAX rows; series_max series and
- * names_bytes_max of names over all segments of a batch. Memory is taken as needed up to the limit,
- * and reused by batch_reset. Errors   ERR_FULL: no memory. ERR_DENIED: a segment cannot be read.
- * Damage inside a segment is reported through batch_gap, rows without a name too. Owner    opaque;
- * columns are borrowed until batch_reset. Threads  one. Source   durability.md 4, 6 (P1); design.md
- * 6 (order, last one received wins).
+ *          are then timestamp_us[], asset[], datastream[] (codes into the dictionaries), payload[],
+ *          all of `rows`.
+ * Units    microseconds; rows.
+ * Limits   BATCH_ROWS_MAX rows; series_max series and names_bytes_max of names over all segments of
+ *          a batch. Memory is taken as needed up to the limit, and reused by batch_reset.
+ * Errors   ERR_FULL: no memory. ERR_DENIED: a segment cannot be read. Damage inside a segment is
+ *          reported through batch_gap, rows without a name too.
+ * Owner    opaque; columns are borrowed until batch_reset.
+ * Threads  one.
+ * Source   durability.md 4, 6 (P1); design.md 6 (order, last one received wins).
  *
  * Order `series`: asset, datastream, time; order `time`: time, asset, datastream; names compare as
  * bytes. Of equal (time, asset, datastream) the one received last is kept. Dictionaries are sorted,

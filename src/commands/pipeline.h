@@ -1,10 +1,12 @@
 /* commands/pipeline.h: the three loops and what they share.
  *
  * Shape    intake (socket to journal), pack (closed segments to outbox), ship (outbox to
- * workspace): a thread each. They meet on disk; a wake-up is a hint, a periodic look makes a lost
- * one harmless. Units    _us microseconds. Owner    run.c (and demo.c through it) makes the struct,
- * starts and joins the threads. Threads  each loop runs in one thread of its own; everything shared
- * here is atomic or constant. Source   design.md 2; durability.md 5, 6, 12.
+ *          workspace): a thread each. They meet on disk; a wake-up is a hint, a periodic look makes
+ *          a lost one harmless.
+ * Units    _us microseconds.
+ * Owner    run.c (and demo.c through it) makes the struct, starts and joins the threads.
+ * Threads  each loop runs in one thread of its own; everything shared here is atomic or constant.
+ * Source   design.md 2; durability.md 5, 6, 12.
  *
  *                 wake              wake
  *      intake ----------> pack ----------> ship       stop: intake first, then pack, then ship
@@ -31,7 +33,7 @@ struct pipeline {
     atomic_bool stopping;                             /* SIGTERM: intake ends first */
     atomic_bool intake_ended, pack_ended, ship_ended;
     atomic_bool broken;                    /* ERR_BROKEN somewhere: exit code 4 */
-    atomic_bool reload_secrets;               /* SIGHUP: ship reads them again */
+    atomic_bool reload_secrets;            /* SIGHUP: ship reads them again */
     atomic_int_least64_t stop_deadline_us; /* monotonic; 0: not stopping */
 };
 

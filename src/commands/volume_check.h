@@ -1,8 +1,11 @@
 /* commands/volume_check.h: counts the readings of a demo in the files of its volume.
  *
  * Shape    every series has the readings start, start + step, ...; each must be in the files
- * exactly once. Units    microseconds. Limits   memory: one bit a reading. Errors   ERR_DENIED,
- * ERR_INPUT: a file cannot be read; that is an answer too, and no success. Threads  any.
+ *          exactly once.
+ * Units    microseconds.
+ * Limits   memory: one bit a reading.
+ * Errors   ERR_DENIED, ERR_INPUT: a file cannot be read; that is an answer too, and no success.
+ * Threads  any.
  */
 #ifndef COMMANDS_VOLUME_CHECK_H
 #define COMMANDS_VOLUME_CHECK_H

@@ -2,8 +2,10 @@
  *
  * Shape    one function each.
  * Errors   ERR_INPUT: a setting is malformed, with its name and what to do; ERR_DENIED: e.g. an
- * unreadable CA file. Owner    the caller owns what it gets. Threads  any: every thread opens a
- * workspace of its own. Source   design.md 6, 7.
+ *          unreadable CA file.
+ * Owner    the caller owns what it gets.
+ * Threads  any: every thread opens a workspace of its own.
+ * Source   design.md 6, 7.
  */
 #ifndef COMMANDS_WORKSPACE_H
 #define COMMANDS_WORKSPACE_H

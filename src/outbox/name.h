@@ -5,9 +5,11 @@
  *          under file_layout = daily the time is written 2026-01-31T123456Z, and the file belongs
  *          into data/2026-01-31/.
  * Units    seq: sequence numbers from 1, both ends in; crc: CRC-32C of the whole file; created:
- * UTC, whole seconds. Limits   OUTBOX_NAME_SIZE bytes with the NUL; only [A-Za-z0-9.-]; 12 to 19
- * digits a number. Errors   a name is ours or it is not: file_name_parse says only that. Threads
- * any. Source   durability.md 10; docs/formats/outbox.md. Parsed from the right.
+ *          UTC, whole seconds.
+ * Limits   OUTBOX_NAME_SIZE bytes with the NUL; only [A-Za-z0-9.-]; 12 to 19 digits a number.
+ * Errors   a name is ours or it is not: file_name_parse says only that.
+ * Threads  any.
+ * Source   durability.md 10; docs/formats/outbox.md. Parsed from the right.
  */
 #ifndef OUTBOX_NAME_H
 #define OUTBOX_NAME_H

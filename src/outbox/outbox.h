@@ -9,8 +9,8 @@
  *          this file is not what its entry says.
  * Owner    one process owns the directory (lock file); an entry belongs to whoever took it.
  * Threads  pack puts; ship takes and ends; recovery before both. Each has its own struct outbox
- * over the same state; they meet in the directory. Source   durability.md 3, 6, 7, 9, 10;
- * docs/formats/outbox.md.
+ *          over the same state; they meet in the directory.
+ * Source   durability.md 3, 6, 7, 9, 10; docs/formats/outbox.md.
  *
  * A file may be sent only after the segments it was made from are durably gone (durability.md 6, P4
  * before P5), but it has its final name before that. So whoever packs holds a lock (flock) on it

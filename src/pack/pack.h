@@ -4,8 +4,9 @@
  * Units    _seq sequence numbers; _bytes bytes.
  * Limits   memory of one row group, whatever waits; merge_bytes of segments a file.
  * Errors   ERR_FULL: no room and no reserve: wait for a delivery. ERR_BROKEN: stop. A segment that
- * cannot be packed (I/O error) is set aside with a gap, never in the way of the next. Owner opaque;
- * state, limits and gaps are borrowed. Threads  one (pack); pack_recover before any other thread.
+ *          cannot be packed (I/O error) is set aside with a gap, never in the way of the next.
+ * Owner    opaque; state, limits and gaps are borrowed.
+ * Threads  one (pack); pack_recover before any other thread.
  * Source   durability.md 6, 7 (steps 3, 5, 7), 9.
  */
 #ifndef PACK_PACK_H

@@ -3,8 +3,10 @@
  * Shape    one context per writer or reader, reused for every page; zstd: one frame a page with its
  *          content size, no checksum (the page has its CRC).
  * Errors   ERR_FULL: no memory. codec_unpack: ERR_INPUT when the bytes do not make exactly
- * `out_len`. Owner    caller-owned struct; codec_done takes a struct of zeros. Threads  one at a
- * time. Source   specs/parquet.md 3.4; zstd.h; snappy-c.h.
+ *          `out_len`.
+ * Owner    caller-owned struct; codec_done takes a struct of zeros.
+ * Threads  one at a time.
+ * Source   specs/parquet.md 3.4; zstd.h; snappy-c.h.
  */
 #ifndef PARQUET_CODEC_H
 #define PARQUET_CODEC_H

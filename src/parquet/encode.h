@@ -1,8 +1,11 @@
 /* parquet/encode.h: values to bytes: the RLE / bit-packed hybrid and DELTA_BINARY_PACKED.
  *
  * Shape    each writes to `out`, which has room for the _max of the same count, and returns the
- * end. Limits   widths of 1 to 32 bits; 0 to PAGE_ROWS values make sense. Errors   none. Threads
- * any; no state. Source   specs/parquet.md 2.2, 2.4; Encodings.md.
+ *          end.
+ * Limits   widths of 1 to 32 bits; 0 to PAGE_ROWS values make sense.
+ * Errors   none.
+ * Threads  any; no state.
+ * Source   specs/parquet.md 2.2, 2.4; Encodings.md.
  */
 #ifndef PARQUET_ENCODE_H
 #define PARQUET_ENCODE_H

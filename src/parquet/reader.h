@@ -1,11 +1,15 @@
 /* parquet/reader.h: reads the files parquet/writer.h makes: footer, values, checks.
  *
  * Shape    parquet_open reads the footer through a source; parquet_read_group gives the columns of
- * a row group. Limits   footer of 64 MiB; our schema and encodings only (PLAIN, RLE_DICTIONARY,
- * DELTA_BINARY_PACKED; none, snappy, zstd; V1 pages). Hostile files must not harm: every length is
- * checked. Errors   ERR_INPUT: not Parquet, damaged (page CRC), or not ours, with the place;
- * ERR_DENIED: the source failed. Owner    opaque; columns are borrowed until the next read or
- * close. Threads  one at a time. Source   specs/parquet.md.
+ *          a row group.
+ * Limits   footer of 64 MiB; our schema and encodings only (PLAIN, RLE_DICTIONARY,
+ *          DELTA_BINARY_PACKED; none, snappy, zstd; V1 pages). Hostile files must not harm: every
+ *          length is checked.
+ * Errors   ERR_INPUT: not Parquet, damaged (page CRC), or not ours, with the place; ERR_DENIED: the
+ *          source failed.
+ * Owner    opaque; columns are borrowed until the next read or close.
+ * Threads  one at a time.
+ * Source   specs/parquet.md.
  */
 #ifndef PARQUET_READER_H
 #define PARQUET_READER_H

@@ -1,12 +1,16 @@
 /* parquet/writer.h: columns to a Parquet file of the one schema we write.
  *
  * Shape    timestamp TIMESTAMP(micros, no zone), asset STRING, datastream STRING, payload DOUBLE,
- * all OPTIONAL. Row groups go to a sink as their pages are made; the footer at the end. Same input,
- * same options, same build: same bytes. Units    microseconds; bytes. Limits   PARQUET_ROWS_MAX
- * rows a row group; pages of 65,536 rows. Memory: a page and the dictionaries, not the file. Errors
- * ERR_FULL: no memory, or the sink said so; whatever the sink says. Sticky: after a failure every
- * call fails with the first error. Owner    opaque; borrows the columns for the call and the sink
- * for its life. Threads  one. Source   specs/parquet.md, whole; docs/formats/parquet.md.
+ *          all OPTIONAL. Row groups go to a sink as their pages are made; the footer at the end.
+ *          Same input, same options, same build: same bytes.
+ * Units    microseconds; bytes.
+ * Limits   PARQUET_ROWS_MAX rows a row group; pages of 65,536 rows. Memory: a page and the
+ *          dictionaries, not the file.
+ * Errors   ERR_FULL: no memory, or the sink said so; whatever the sink says. Sticky: after a failure
+ *          every call fails with the first error.
+ * Owner    opaque; borrows the columns for the call and the sink for its life.
+ * Threads  one.
+ * Source   specs/parquet.md, whole; docs/formats/parquet.md.
  */
 #ifndef PARQUET_WRITER_H
 #define PARQUET_WRITER_H
