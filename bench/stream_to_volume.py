@@ -65,8 +65,8 @@ def full_rate(seconds):
     port = free_port()
     place.emulate()
     simulate = place.start(["simulate", "--listen", f"127.0.0.1:{port}", "--rate", "max", "--assets", "20",
-                            "--stream-count", "25", "--batch-size", "1000000", "--upload-interval", "60",
-                            "--fixed-clock"], place.env)
+                            "--streams", "25", "--trace-ids", "--batch-size", "1000000", "--upload-interval", "60",
+                            "--start-time", "2026-01-01T00:00:00Z", "--step", "1"], place.env)
     time.sleep(0.3)
     run = place.run(port, "--stop-ms=120s")
     trace = Trace(run.trace)
