@@ -1,58 +1,48 @@
-#include "databricks/auth.h"
-
 #include "base/clock.h"
-#include "databricks/error.h"
-#include "databricks/host.h"
+#include "databricks/auth_private.h"
+#include "databricks/url.h"
 
 #include <curl/curl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIFE_DEFAULT_US (3600 * CLOCK_SECOND_US)
-#define LIFE_MAX_US (INT64_C(366) * CLOCK_DAY_US)
-#define AHEAD_US (300 * CLOCK_SECOND_US) /* ask for the next one this early */
-#define DEAD_US (40 * CLOCK_SECOND_US)   /* some services refuse the last seconds */
-#define PAUSE_US (60 * CLOCK_SECOND_US)  /* after a failed refresh while the old one lives */
-#define LOOKUP_US (5 * CLOCK_SECOND_US)
-#define TOKEN_US (60 * CLOCK_SECOND_US)
-#define BODY_MAX ((size_t)256 << 10)
-#define URL_SIZE 512
+#define AZURE_DATABRICKS "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d" /* the same for everybody */
 
-enum phase { PHASE_REST, PHASE_METADATA, PHASE_DISCOVERY, PHASE_TOKEN };
+/* NULL stays NULL. */
+static bool copy_text(char **ret, const char *text)
+{
+    *ret = text ? strdup(text) : NULL;
+    return !text || *ret;
+}
 
-struct auth {
-    struct http *http;
-    char *host, *client_id;
-    struct secret *secret; /* the PAT or the client secret */
-    struct secret *access; /* NULL: none */
-    uint64_t generation, failures;
-    int64_t ahead_us, dead_us, pause_us; /* boot time: refresh, useless, no refresh before */
-    enum phase phase;
-    struct http_call *call;
-    bool found; /* token_url is settled */
-    char token_url[URL_SIZE], oidc[URL_SIZE], workspace_id[32];
-    struct err err;
-    int64_t retry_after_us;
-};
-
-struct auth *auth_new(struct http *http, const char *host, const char *client_id,
-    struct secret *secret, struct err *err)
+struct auth *auth_new(struct http *http, const struct auth_options *o, struct err *err)
 {
     struct auth *a = calloc(1, sizeof(*a));
 
     if (a) {
         a->http = http;
-        a->secret = secret;
+        a->method = o->method;
+        a->secret = o->secret;
         a->retry_after_us = -1;
-        a->host = strdup(host);
-        a->client_id = client_id ? strdup(client_id) : NULL;
     } else {
-        secret_free(secret);
+        secret_free(o->secret);
     }
-    if (!a || !a->host || (client_id && !a->client_id)) {
+    if (!a || !copy_text(&a->host, o->host) || !copy_text(&a->client_id, o->client_id) ||
+        !copy_text(&a->token_file, o->token_file) || !copy_text(&a->audience, o->audience) ||
+        !copy_text(&a->discovery_url, o->discovery_url) ||
+        !copy_text(&a->account_id, o->account_id) ||
+        !copy_text(&a->azure_tenant, o->azure_tenant) ||
+        !copy_text(&a->azure_environment, o->azure_environment) ||
+        !copy_text(&a->azure_login, o->azure_login) ||
+        !copy_text(&a->azure_resource_id, o->azure_resource_id)) {
         auth_free(a);
         err_set(err, ERR_FULL, 0, "no memory for the sign-in");
+        return NULL;
+    }
+    if (a->method == SIGN_IN_AZURE_CLIENT_SECRET && !auth_azure_of(a->azure_environment, a->host)) {
+        err_set(err, ERR_INPUT, 0,
+            "ARM_ENVIRONMENT is none of PUBLIC, USGOVERNMENT, CHINA: correct it");
+        auth_free(a);
         return NULL;
     }
     return a;
@@ -64,13 +54,29 @@ void auth_free(struct auth *a)
         return;
     http_drop(a->call);
     secret_free(a->secret);
+    secret_free(a->subject);
     secret_free(a->access);
+    secret_free(a->fresh);
+    secret_free(a->management);
     free(a->host);
     free(a->client_id);
+    free(a->token_file);
+    free(a->audience);
+    free(a->discovery_url);
+    free(a->account_id);
+    free(a->azure_tenant);
+    free(a->azure_environment);
+    free(a->azure_login);
+    free(a->azure_resource_id);
     free(a);
 }
 
-static void forget(struct auth *a)
+bool auth_needs_token(const struct auth *a)
+{
+    return a->method != SIGN_IN_PAT;
+}
+
+void auth_forget(struct auth *a)
 {
     secret_free(a->access);
     a->access = NULL;
@@ -84,7 +90,7 @@ void auth_renew(struct auth *a, struct secret *secret)
     http_drop(a->call); /* it runs with the old one */
     a->call = NULL;
     a->phase = PHASE_REST;
-    forget(a);
+    auth_forget(a);
     a->generation++;
 }
 
@@ -117,26 +123,148 @@ out:
     return ok;
 }
 
-bool auth_sign(void *auth, void *easy, struct err *err)
+/* Azure, when the workspace's resource id is configured: the principal may not be known to the
+ * workspace yet, and is let in by its rights on the resource. */
+static bool sign_azure(const struct auth *a, struct http_call *call, struct err *err)
+{
+    static const char name[] = "X-Databricks-Azure-SP-Management-Token: ";
+    struct span token = secret_reveal(a->management);
+    char *line = malloc(sizeof(name) + token.len);
+    struct buf resource;
+    bool ok;
+
+    buf_init(&resource, 4096);
+    (void)buf_printf(
+        &resource, "X-Databricks-Azure-Workspace-Resource-Id: %s", a->azure_resource_id);
+    ok = line && !resource.failed;
+    if (ok) {
+        memcpy(line, name, sizeof(name) - 1);
+        memcpy(line + sizeof(name) - 1, token.data, token.len);
+        line[sizeof(name) - 1 + token.len] = '\0';
+        ok = http_add_header(call, line) && http_add_header(call, buf_text(&resource));
+        explicit_bzero(line, sizeof(name) + token.len);
+    }
+    free(line);
+    buf_done(&resource);
+    return ok || err_set(err, ERR_FULL, 0, "no memory for the sign-in");
+}
+
+bool auth_sign(void *auth, struct http_call *call, void *easy, struct err *err)
 {
     const struct auth *a = auth;
-    const struct secret *token = a->client_id ? a->access : a->secret;
+    const struct secret *token = auth_needs_token(a) ? a->access : a->secret;
 
     if (!token)
         return err_set(err, ERR_RETRY, 0, "no access token yet");
     if (curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER) != CURLE_OK)
         return err_set(err, ERR_FULL, 0, "no memory for the sign-in");
+    if (a->management && a->azure_resource_id && !sign_azure(a, call, err))
+        return false;
     return with_text(secret_reveal(token), easy, CURLOPT_XOAUTH2_BEARER, err);
 }
 
-static bool sign_basic(void *auth, void *easy, struct err *err)
+bool auth_sign_basic(void *auth, struct http_call *call, void *easy, struct err *err)
 {
     const struct auth *a = auth;
 
+    (void)call;
     if (curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC) != CURLE_OK ||
         curl_easy_setopt(easy, CURLOPT_USERNAME, a->client_id) != CURLE_OK)
         return err_set(err, ERR_FULL, 0, "no memory for the sign-in");
     return with_text(secret_reveal(a->secret), easy, CURLOPT_PASSWORD, err);
+}
+
+void auth_wipe(struct buf *buf)
+{
+    if (buf->data)
+        explicit_bzero(buf->data, buf->size);
+    buf_done(buf);
+}
+
+/* Federation: the token as it is now, and what it says of itself (never the token). */
+static const struct secret *subject_token(struct auth *a, struct err *err)
+{
+    const struct secret *token = a->secret;
+    struct auth_claims claims;
+    char until[CLOCK_TEXT_SIZE] = "not said";
+    bool exposed;
+
+    if (a->method == SIGN_IN_FILE_OIDC) {
+        secret_free(a->subject);
+        token = a->subject = secret_from_file(a->token_file, &exposed, err);
+        if (!token) {
+            err->kind = err->kind == ERR_FULL ? ERR_FULL : ERR_DENIED;
+            (void)err_wrap(err, "federation token (DATABRICKS_OIDC_TOKEN_FILEPATH)");
+            return NULL;
+        }
+    }
+    a->token_says[0] = '\0';
+    if (!auth_read_claims(secret_reveal(token), a->audience, &claims))
+        return token; /* the service judges what it is */
+    if (claims.until_us)
+        (void)clock_text(until, claims.until_us);
+    (void)snprintf(a->token_says, sizeof(a->token_says),
+        "until %.20s, audience %.30s, subject %.30s, issuer %.30s", until, claims.audience,
+        claims.subject, claims.issuer);
+    if (a->audience && !claims.audience_is) {
+        err_set(err, ERR_DENIED, 0,
+            "the federation token is not for the audience of DATABRICKS_TOKEN_AUDIENCE (%s)",
+            a->token_says);
+        return NULL;
+    }
+    return token;
+}
+
+static void add_field(struct buf *out, const char *name, struct span value)
+{
+    (void)buf_printf(out, "%s%s=", out->len ? "&" : "", name);
+    (void)url_add_value(out, value);
+}
+
+/* The room is reserved at once: a buffer that grows leaves copies behind. */
+static bool reserve(struct buf *out, size_t secret_len, struct err *err)
+{
+    return buf_reserve(out, secret_len * 3 + 4096) ||
+           err_set(err, ERR_FULL, 0, "no memory for the sign-in");
+}
+
+static bool azure_body(struct auth *a, const char *resource, struct buf *out, struct err *err)
+{
+    struct span secret = secret_reveal(a->secret);
+
+    if (!reserve(out, secret.len, err))
+        return false;
+    add_field(out, "grant_type", span_of("client_credentials"));
+    add_field(out, "client_id", span_of(a->client_id));
+    add_field(out, "client_secret", secret);
+    add_field(out, "resource", span_of(resource ? resource : AZURE_DATABRICKS));
+    return buf_check(out, "sign-in", err);
+}
+
+static bool exchange_body(struct auth *a, struct buf *out, struct err *err)
+{
+    const struct secret *token = subject_token(a, err);
+
+    if (!token || !reserve(out, secret_reveal(token).len, err))
+        return false;
+    add_field(out, "grant_type", span_of("urn:ietf:params:oauth:grant-type:token-exchange"));
+    add_field(out, "subject_token_type", span_of("urn:ietf:params:oauth:token-type:jwt"));
+    add_field(out, "subject_token", secret_reveal(token));
+    add_field(out, "scope", span_of("all-apis"));
+    if (a->client_id)
+        add_field(out, "client_id", span_of(a->client_id));
+    return buf_check(out, "sign-in", err);
+}
+
+bool auth_token_body(struct auth *a, const char *resource, struct buf *out, struct err *err)
+{
+    if (a->method == SIGN_IN_AZURE_CLIENT_SECRET)
+        return azure_body(a, resource, out, err);
+    if (a->method != SIGN_IN_OAUTH_M2M)
+        return exchange_body(a, out, err);
+    add_field(out, "grant_type", span_of("client_credentials"));
+    add_field(out, "scope", span_of("all-apis"));
+    return buf_check(out, "sign-in", err);
 }
 
 static void hide_one(const struct secret *secret, char *data, size_t len)
@@ -162,248 +290,13 @@ void auth_hide(const void *auth, char *data, size_t len)
     const struct auth *a = auth;
 
     hide_one(a->secret, data, len);
+    hide_one(a->subject, data, len);
     hide_one(a->access, data, len);
+    hide_one(a->fresh, data, len);
+    hide_one(a->management, data, len);
 }
 
-/* --- what comes back --- */
-
-static int64_t life_of(const json_t *value)
-{
-    uint64_t seconds;
-
-    if (json_is_integer(value) && json_integer_value(value) > 0)
-        seconds = (uint64_t)json_integer_value(value);
-    else if (json_is_real(value) && json_real_value(value) >= 1 && json_real_value(value) < 1e9)
-        seconds = (uint64_t)json_real_value(value);
-    else if (!json_is_string(value) ||
-             !str_u64((struct span){json_string_value(value), json_string_length(value)}, &seconds))
-        return LIFE_DEFAULT_US;
-    if (seconds == 0)
-        return LIFE_DEFAULT_US;
-    return seconds < (uint64_t)(LIFE_MAX_US / CLOCK_SECOND_US) ? (int64_t)seconds * CLOCK_SECOND_US
-                                                               : LIFE_MAX_US;
-}
-
-bool auth_read_token(struct span body, struct secret **ret, int64_t *ret_life_us, struct err *err)
-{
-    json_error_t error; /* its text quotes the body: never shown */
-    json_t *root = body.len ? json_loadb(body.data, body.len, JSON_ALLOW_NUL, &error) : NULL;
-    const json_t *token = json_object_get(root, "access_token");
-    struct secret *secret = NULL;
-
-    if (json_is_string(token) && json_string_length(token) > 0) {
-        secret =
-            secret_new((struct span){json_string_value(token), json_string_length(token)}, err);
-        /* jansson frees its copy without wiping. */
-        explicit_bzero((void *)(uintptr_t)json_string_value(token), json_string_length(token));
-    } else {
-        err_set(err, ERR_RETRY, 0, "the sign-in answer holds no access_token");
-    }
-    if (secret) {
-        *ret_life_us = life_of(json_object_get(root, "expires_in"));
-        *ret = secret;
-    }
-    explicit_bzero(&error, sizeof(error));
-    json_decref(root);
-    return secret != NULL;
-}
-
-static bool same_origin(const char *url, const char *host)
-{
-    size_t len = strlen(host);
-
-    return strncmp(url, host, len) == 0 && (url[len] == '/' || url[len] == '\0');
-}
-
-bool auth_read_endpoint(struct span body, const char *key, const char *host, char *out, size_t size)
-{
-    json_error_t error;
-    json_t *root = body.len ? json_loadb(body.data, body.len, 0, &error) : NULL;
-    const char *url = json_string_value(json_object_get(root, key));
-    const char *account = json_string_value(json_object_get(root, "account_id"));
-    const char *gap = url ? strstr(url, "{account_id}") : NULL;
-    char text[URL_SIZE];
-    bool ok = false;
-    int n = -1;
-
-    if (gap && account)
-        n = snprintf(text, sizeof(text), "%.*s%s%s", (int)(gap - url), url, account, gap + 12);
-    else if (url && !gap)
-        n = snprintf(text, sizeof(text), "%s", url);
-    if (n > 0 && (size_t)n < sizeof(text) && (size_t)n < size) {
-        while (n > 1 && text[n - 1] == '/')
-            text[--n] = '\0';
-        ok = strncmp(text, "https://", 8) == 0 || (same_origin(text, host) && host_url_safe(text));
-        for (int i = 0; i < n; i++)
-            ok = ok && text[i] > 0x20 && text[i] < 0x7f;
-    }
-    if (ok)
-        (void)str_copy(out, size, text);
-    json_decref(root);
-    return ok;
-}
-
-/* --- the fetch: [metadata -> discovery ->] token --- */
-
-static bool start(struct auth *a, enum phase phase, struct err *err)
-{
-    static const char body[] = "grant_type=client_credentials&scope=all-apis";
-    char url[URL_SIZE + 64];
-    struct http_request r = {.method = HTTP_GET,
-        .url = url,
-        .total_us = LOOKUP_US,
-        .answer_max = BODY_MAX,
-        .headers = {"Accept: application/json"}};
-
-    if (phase == PHASE_METADATA) {
-        (void)snprintf(url, sizeof(url), "%s/.well-known/databricks-config", a->host);
-    } else if (phase == PHASE_DISCOVERY) {
-        (void)snprintf(url, sizeof(url), "%s/.well-known/oauth-authorization-server", a->oidc);
-    } else {
-        (void)snprintf(url, sizeof(url), "%s", a->token_url);
-        r.method = HTTP_POST;
-        r.headers[1] = "Content-Type: application/x-www-form-urlencoded";
-        r.body = span_of(body);
-        r.total_us = TOKEN_US;
-        r.sign = sign_basic;
-        r.sign_arg = a;
-    }
-    a->call = http_start(a->http, &r, err);
-    a->phase = a->call ? phase : PHASE_REST;
-    return a->call != NULL;
-}
-
-static void failed(struct auth *a, const struct err *err)
-{
-    a->err = *err;
-    a->failures++;
-    a->pause_us = clock_boot_us() + PAUSE_US;
-}
-
-/* Best effort: whatever goes wrong here, the usual address is asked, and its answer counts. */
-static void after_metadata(struct auth *a, const struct http_answer *answer)
-{
-    struct span body = {answer->body.data, answer->body.len};
-    char id[sizeof(a->workspace_id)];
-
-    (void)snprintf(a->oidc, sizeof(a->oidc), "%s/oidc", a->host);
-    (void)snprintf(a->token_url, sizeof(a->token_url), "%s/oidc/v1/token", a->host);
-    if (answer->curl != CURLE_OK || answer->status != 200)
-        return;
-    (void)auth_read_endpoint(body, "oidc_endpoint", a->host, a->oidc, sizeof(a->oidc));
-    if (body.len) {
-        json_error_t error;
-        json_t *root = json_loadb(body.data, body.len, 0, &error);
-        const char *text = json_string_value(json_object_get(root, "workspace_id"));
-        uint64_t number;
-
-        if (text && str_u64(span_of(text), &number) && str_copy(id, sizeof(id), text))
-            memcpy(a->workspace_id, id, sizeof(id));
-        json_decref(root);
-    }
-}
-
-static void after_discovery(struct auth *a, const struct http_answer *answer)
-{
-    struct span body = {answer->body.data, answer->body.len};
-
-    if (answer->curl == CURLE_OK && answer->status == 200)
-        (void)auth_read_endpoint(
-            body, "token_endpoint", a->host, a->token_url, sizeof(a->token_url));
-    a->found = answer->curl == CURLE_OK;
-}
-
-static bool judge_token(struct auth *a, const struct http_answer *answer, struct err *err)
-{
-    static const struct error_words words = {.what = "sign-in",
-        .grant = "the client id or secret is refused: check or renew them",
-        .missing = "no sign-in there: check the host setting"};
-    struct api_error api;
-
-    if (error_judge(answer, &words, auth_hide, a, &api, err))
-        return true;
-    a->retry_after_us = api.retry_after_us;
-    if (api.class == CLASS_BAD || api.class == CLASS_DENIED) {
-        char said[sizeof(err->text)];
-
-        memcpy(said, err->text, sizeof(said));
-        err_set(err, ERR_DENIED, api.status,
-            "client id or secret refused: check DATABRICKS_CLIENT_ID and "
-            "DATABRICKS_CLIENT_SECRET: %s",
-            said);
-    }
-    return false;
-}
-
-static void after_token(struct auth *a, struct http_call *call)
-{
-    const struct http_answer *answer = http_answer(call);
-    struct secret *access = NULL;
-    int64_t life = 0, now = clock_boot_us();
-    struct err err = {.kind = ERR_NONE};
-
-    a->retry_after_us = -1;
-    if (judge_token(a, answer, &err) &&
-        auth_read_token((struct span){answer->body.data, answer->body.len}, &access, &life, &err)) {
-        secret_free(a->access);
-        a->access = access;
-        a->generation++;
-        a->pause_us = 0;
-        a->ahead_us = now + life - (life / 2 < AHEAD_US ? life / 2 : AHEAD_US);
-        a->dead_us = now + life - (life / 4 < DEAD_US ? life / 4 : DEAD_US);
-    } else {
-        failed(a, &err);
-    }
-    if (http_body(call)->data)
-        explicit_bzero(http_body(call)->data, http_body(call)->size);
-}
-
-void auth_advance(struct auth *a)
-{
-    struct http_call *call = a->call;
-    enum phase phase = a->phase, next = PHASE_TOKEN;
-    struct err err;
-
-    if (!call || !http_finished(call))
-        return;
-    a->call = NULL;
-    a->phase = PHASE_REST;
-    if (phase == PHASE_METADATA) {
-        after_metadata(a, http_answer(call));
-        next = http_answer(call)->curl == CURLE_OK ? PHASE_DISCOVERY : PHASE_TOKEN;
-    } else if (phase == PHASE_DISCOVERY) {
-        after_discovery(a, http_answer(call));
-    } else {
-        after_token(a, call);
-    }
-    http_drop(call);
-    if (phase != PHASE_TOKEN && !start(a, next, &err))
-        failed(a, &err);
-}
-
-enum auth_ready auth_ready(struct auth *a, uint64_t *seen)
-{
-    int64_t now = clock_boot_us();
-    bool usable = !a->client_id || (a->access && now < a->dead_us);
-    bool due = a->client_id && (!usable || (now >= a->ahead_us && now >= a->pause_us));
-    struct err err;
-
-    if (*seen == 0)
-        *seen = a->failures + 1; /* failures before this request are none of its own */
-    if (!usable && a->failures + 1 != *seen) {
-        *seen = 0;
-        return AUTH_FAILED;
-    }
-    if (due && a->phase == PHASE_REST && !start(a, a->found ? PHASE_TOKEN : PHASE_METADATA, &err))
-        failed(a, &err);
-    if (usable)
-        return AUTH_READY;
-    if (a->failures + 1 != *seen) {
-        *seen = 0;
-        return AUTH_FAILED;
-    }
-    return AUTH_BUSY;
-}
+/* --- what can be shown --- */
 
 const struct err *auth_error(const struct auth *a)
 {
@@ -415,15 +308,6 @@ int64_t auth_retry_after_us(const struct auth *a)
     return a->retry_after_us;
 }
 
-bool auth_reject(struct auth *a, uint64_t generation)
-{
-    if (!a->client_id)
-        return a->generation != generation; /* renewed meanwhile */
-    if (a->generation == generation)
-        forget(a);
-    return true;
-}
-
 uint64_t auth_generation(const struct auth *a)
 {
     return a->generation;
@@ -431,10 +315,21 @@ uint64_t auth_generation(const struct auth *a)
 
 const char *auth_name(const struct auth *a)
 {
-    return a->client_id ? "oauth-m2m" : "pat";
+    return sign_in_name(a->method);
 }
 
 const char *auth_workspace_id(const struct auth *a)
 {
-    return a->workspace_id;
+    return a->metadata.workspace_id;
+}
+
+void auth_facts(const struct auth *a, struct workspace_facts *ret)
+{
+    *ret = (struct workspace_facts){.method = auth_name(a),
+        .token_url = a->token_url,
+        .workspace_id = a->metadata.workspace_id,
+        .cloud = a->metadata.cloud,
+        .host_type = a->metadata.host_type,
+        .tenant = a->azure_tenant ? a->azure_tenant : a->tenant};
+    (void)str_copy(ret->token_says, sizeof(ret->token_says), a->token_says);
 }

@@ -1,23 +1,28 @@
-/* databricks/auth.h: who we are: a personal access token, or a service principal (OAuth M2M).
+/* databricks/auth.h: who we are, and the access token of it.
  *
- * Shape    PAT: one secret on every request. OAuth: an access token is asked for in the background
- *          when less than five minutes of the old one remain (half its life for short ones), and
- *          after auth_reject; callers wait with auth_ready and never block.
+ * Shape    PAT: one secret on every request. All others: an access token is asked for in the
+ *          background when less than five minutes of the old one remain (half its life for short
+ *          ones), and after auth_reject; callers wait with auth_ready and never block.
+ *            oauth-m2m            [host metadata ->] [discovery ->] client credentials
+ *            env-oidc, file-oidc  the same, but a token of another issuer is exchanged
+ *            azure-client-secret  [tenant ->] Entra ID's token [-> management token]
  * Units    _us microseconds of CLOCK_BOOTTIME (it counts suspended time).
  * Limits   a token request takes at most 60 s, the look-up of its address 5 s a step.
- * Errors   auth_error: ERR_DENIED (client id or secret refused), ERR_RETRY (network, 429, 5xx). No
- *          retry of its own: whoever needs a token backs off and asks again.
- * Owner    opaque; the secrets are taken, the HTTP client is borrowed.
+ * Errors   auth_error: ERR_DENIED (credentials refused, a token file unreadable), ERR_RETRY
+ *          (network, 429, 5xx). No retry of its own: whoever needs a token backs off and asks again.
+ * Owner    opaque; the secret is taken, the HTTP client is borrowed, texts are copied.
  * Threads  one at a time.
- * Source   databricks-api.md 1.1, 1.2; durability.md 13, 15.
+ * Source   databricks-api.md 1.1-1.4; durability.md 13, 15.
  *
  * auth.c is the only file that sees a secret's bytes; none ever reaches a format string.
+ * auth_fetch.c drives the requests, auth_read.c understands the answers.
  */
 #ifndef DATABRICKS_AUTH_H
 #define DATABRICKS_AUTH_H
 
 #include "base/secret.h"
 #include "databricks/http.h"
+#include "databricks/workspace.h"
 
 struct auth;
 
@@ -27,9 +32,19 @@ enum auth_ready {
     AUTH_FAILED, /* auth_error says why; the next auth_ready begins anew */
 };
 
-/* `client_id` NULL: `secret` is a PAT, else the client secret. Takes it, also on failure. */
-struct auth *auth_new(struct http *http, const char *host, const char *client_id,
-    struct secret *secret, struct err *err);
+/* As in struct workspace_options. */
+struct auth_options {
+    enum sign_in method; /* not SIGN_IN_ANY */
+    const char *host;
+    const char *client_id;  /* optional with federation */
+    struct secret *secret;  /* PAT, client secret, or the token of env-oidc */
+    const char *token_file; /* of file-oidc */
+    const char *audience, *discovery_url, *account_id;
+    const char *azure_tenant, *azure_environment, *azure_login, *azure_resource_id;
+};
+
+/* Takes the secret, also on failure. */
+struct auth *auth_new(struct http *http, const struct auth_options *options, struct err *err);
 void auth_free(struct auth *a);
 
 /* Another secret of the same kind (rotation); forgets the access token. Takes it. */
@@ -47,22 +62,14 @@ int64_t auth_retry_after_us(const struct auth *a); /* of the failure; -1: not sa
 bool auth_reject(struct auth *a, uint64_t generation);
 uint64_t auth_generation(const struct auth *a);
 
-/* http_sign: the bearer token. */
-bool auth_sign(void *auth, void *easy, struct err *err);
+/* http_sign: the bearer token, and what else the method wants. */
+bool auth_sign(void *auth, struct http_call *call, void *easy, struct err *err);
 
 /* error_hide: overwrites our secrets wherever they stand. */
 void auth_hide(const void *auth, char *data, size_t len);
 
-const char *auth_name(const struct auth *a);         /* "pat", "oauth-m2m" */
 const char *auth_workspace_id(const struct auth *a); /* told by the host; "": not */
-
-/* The body of a token answer: the token and how long it lives. */
-NODISCARD bool auth_read_token(
-    struct span body, struct secret **ret, int64_t *ret_life_us, struct err *err);
-
-/* The token endpoint of a discovery answer, or the oidc_endpoint of host metadata: https, or on
- * the host we know. False: none there. */
-bool auth_read_endpoint(
-    struct span body, const char *key, const char *host, char *out, size_t size);
+const char *auth_name(const struct auth *a);         /* sign_in_name */
+void auth_facts(const struct auth *a, struct workspace_facts *ret);
 
 #endif

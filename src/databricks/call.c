@@ -273,7 +273,9 @@ void call_free(struct call *call)
 bool call_wait(struct call *call, struct err *err)
 {
     while (!call_done(call)) {
-        if (!workspace_poll(call->ws, 1000000, -1, err))
+        if (workspace_stopped(call->ws))
+            return err_set(err, ERR_RETRY, 0, "%s: stopped", call->what);
+        if (!workspace_poll(call->ws, 1000000, call->ws->stop_fd, err))
             return false;
     }
     return call_result(call, err);

@@ -97,20 +97,55 @@ static const char *curl_advice(const struct http_answer *a, enum error_class cla
     }
 }
 
+/* Our clock where it may be the reason, and who showed which certificate. */
+static void add_certificate(const struct http_answer *a, struct buf *text)
+{
+    const struct http_certificate *c = &a->certificate;
+    char clock[CLOCK_TEXT_SIZE];
+
+    if (!strcasestr(a->curl_text, "match") && !strcasestr(a->curl_text, "issuer") &&
+        !strcasestr(a->curl_text, "signed"))
+        (void)buf_printf(text, " (clock says %.20s)", clock_text(clock, clock_wall_us()));
+    if (c->issuer[0]) {
+        (void)buf_add_text(text, " (shown: '");
+        (void)redact_add(text, span_of(c->subject), 48);
+        (void)buf_add_text(text, "' of '");
+        (void)redact_add(text, span_of(c->issuer), 48);
+        (void)buf_printf(text, "', %.24s to %.24s)", c->from, c->until);
+    }
+}
+
+static const char *tls_advice(const struct http_answer *a)
+{
+    const char *text = a->curl_text;
+
+    if (strcasestr(text, "not yet valid"))
+        return "the certificate is not valid yet: check this machine's clock";
+    if (strcasestr(text, "expired"))
+        return "the certificate is expired: renew it, or check the clock";
+    if (strcasestr(text, "does not match") || strcasestr(text, "no alternative certificate"))
+        return "the certificate is for another name: check the host setting";
+    if (strcasestr(text, "issuer") || strcasestr(text, "self-signed") ||
+        strcasestr(text, "self signed"))
+        return "unknown issuer: give its CA file, or ask who reads the traffic in between";
+    return curl_advice(a, CLASS_TLS);
+}
+
 static bool judge_curl(const struct context *c, struct api_error *ret, struct err *err)
 {
     const struct http_answer *a = c->answer;
-    char clock[CLOCK_TEXT_SIZE], says[64] = "";
+    bool refused = a->curl == CURLE_PEER_FAILED_VERIFICATION;
     struct buf text;
 
     ret->class = curl_class(a);
-    if (a->curl == CURLE_PEER_FAILED_VERIFICATION)
-        (void)snprintf(
-            says, sizeof(says), " (clock says %.20s)", clock_text(clock, clock_wall_us()));
-    buf_init(&text, 1024);
+    buf_init(&text, 2048);
+    (void)buf_printf(&text, "%s: %s", c->words->what,
+        refused && ret->class == CLASS_TLS ? tls_advice(a) : curl_advice(a, ret->class));
+    if (refused)
+        add_certificate(a, &text);
+    (void)buf_add_text(&text, ": ");
     (void)redact_add(&text, span_of(a->curl_text), REDACT_WORDS_MAX);
-    err_set(err, kind_of(ret->class), a->curl, "%s: %s%s: %s", c->words->what,
-        curl_advice(a, ret->class), says, buf_text(&text));
+    err_set(err, kind_of(ret->class), a->curl, "%s", buf_text(&text));
     buf_done(&text);
     return false;
 }

@@ -16,11 +16,12 @@
 
 #define STALL_BYTES 1024L /* a second */
 #define SEND_BUFFER (512L << 10)
+#define LOOK_MS 5000L
 #define DEAD_PATH_MS 60000 /* TCP_USER_TIMEOUT: sent data unacknowledged for this long */
 
 struct http {
     CURLM *multi;
-    char *user_agent, *ca_file, *proxy, *no_proxy;
+    char *user_agent, *ca_file, *cert_file, *key_file, *proxy, *no_proxy, *proxy_ca_file;
     int64_t connect_us, stall_us;
     unsigned running;
 };
@@ -31,8 +32,8 @@ struct http_call {
     struct curl_slist *headers;
     char *body; /* copy of a memory body */
     uint64_t body_bytes, offset;
-    int body_fd; /* -1: from memory */
-    bool finished, head;
+    int body_fd;            /* -1: from memory */
+    bool finished, looking; /* looking: at the certificate that was refused */
     char error[CURL_ERROR_SIZE];
     struct http_answer answer;
 };
@@ -79,7 +80,10 @@ struct http *http_new(const struct http_options *options, struct err *err)
     h->multi = curl_multi_init();
     if (!h->multi || !copy_text(&h->user_agent, options->user_agent) ||
         !copy_text(&h->ca_file, options->ca_file) || !copy_text(&h->proxy, options->proxy) ||
-        !copy_text(&h->no_proxy, options->no_proxy)) {
+        !copy_text(&h->no_proxy, options->no_proxy) ||
+        !copy_text(&h->cert_file, options->client_cert_file) ||
+        !copy_text(&h->key_file, options->client_key_file) ||
+        !copy_text(&h->proxy_ca_file, options->proxy_ca_file)) {
         http_free(h);
         err_set(err, ERR_FULL, 0, "no memory for the HTTP client");
         return NULL;
@@ -97,6 +101,9 @@ void http_free(struct http *h)
     free(h->ca_file);
     free(h->proxy);
     free(h->no_proxy);
+    free(h->cert_file);
+    free(h->key_file);
+    free(h->proxy_ca_file);
     free(h);
     curl_global_cleanup();
 }
@@ -258,7 +265,22 @@ static bool set_connection(CURL *easy, const struct http *h)
         SET(CURLOPT_CAINFO, h->ca_file);
         SET(CURLOPT_CAPATH, NULL);
     }
+    if (h->cert_file) {
+        SET(CURLOPT_SSLCERT, h->cert_file);
+        SET(CURLOPT_SSLKEY, h->key_file ? h->key_file : h->cert_file);
+    }
     SET(CURLOPT_PROXY, h->proxy ? h->proxy : "");
+    SET(CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (h->proxy_ca_file || h->ca_file) {
+        SET(CURLOPT_PROXY_CAINFO, h->proxy_ca_file ? h->proxy_ca_file : h->ca_file);
+        SET(CURLOPT_PROXY_CAPATH, NULL);
+    }
+    if (h->cert_file && h->proxy && strncasecmp(h->proxy, "https://", 8) == 0) {
+        SET(CURLOPT_PROXY_SSLCERT, h->cert_file);
+        SET(CURLOPT_PROXY_SSLKEY, h->key_file ? h->key_file : h->cert_file);
+    }
     SET(CURLOPT_NOPROXY, h->no_proxy ? h->no_proxy : "");
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
@@ -307,7 +329,7 @@ static bool set_method(CURL *easy, const struct http_request *r, const struct ht
     return ok;
 }
 
-static bool add_header(struct http_call *call, const char *text)
+bool http_add_header(struct http_call *call, const char *text)
 {
     struct curl_slist *more = curl_slist_append(call->headers, text);
 
@@ -319,10 +341,11 @@ static bool add_header(struct http_call *call, const char *text)
 static bool set_request(struct http_call *call, const struct http *h, const struct http_request *r)
 {
     CURL *easy = call->easy;
-    bool ok = set_connection(easy, h) && set_method(easy, r, call) && add_header(call, "Expect:");
+    bool ok =
+        set_connection(easy, h) && set_method(easy, r, call) && http_add_header(call, "Expect:");
 
     for (size_t i = 0; i < sizeof(r->headers) / sizeof(r->headers[0]) && r->headers[i]; i++)
-        ok = ok && add_header(call, r->headers[i]);
+        ok = ok && http_add_header(call, r->headers[i]);
     SET(CURLOPT_URL, r->url);
     SET(CURLOPT_USERAGENT, h->user_agent);
     SET(CURLOPT_HTTPHEADER, call->headers);
@@ -361,7 +384,12 @@ static bool set_body(struct http_call *call, const struct http_request *r)
 static void release(struct http_call *call)
 {
     curl_easy_cleanup(call->easy);
+    /* Headers and token requests hold secrets. */
+    for (struct curl_slist *h = call->headers; h; h = h->next)
+        explicit_bzero(h->data, strlen(h->data));
     curl_slist_free_all(call->headers);
+    if (call->body)
+        explicit_bzero(call->body, call->body_bytes);
     free(call->body);
     buf_done(&call->answer.body);
     free(call);
@@ -388,7 +416,7 @@ struct http_call *http_start(struct http *h, const struct http_request *request,
     call->easy = curl_easy_init();
     if (!call->easy || !set_body(call, request) || !set_request(call, h, request))
         goto no_memory;
-    if (request->sign && !request->sign(request->sign_arg, call->easy, err)) {
+    if (request->sign && !request->sign(request->sign_arg, call, call->easy, err)) {
         release(call);
         return NULL;
     }
@@ -406,7 +434,56 @@ no_memory:
 
 /* --- drive --- */
 
-static void finish(struct http_call *call, CURLcode code)
+/* "Subject:CN = x" of the first certificate, into the fields; all of them are optional. */
+static void read_certificate(CURL *easy, struct http_certificate *ret)
+{
+    static const struct {
+        const char *prefix;
+        size_t offset, size;
+    } rows[] = {{"Subject:", offsetof(struct http_certificate, subject), sizeof(ret->subject)},
+        {"Issuer:", offsetof(struct http_certificate, issuer), sizeof(ret->issuer)},
+        {"Start date:", offsetof(struct http_certificate, from), sizeof(ret->from)},
+        {"Expire date:", offsetof(struct http_certificate, until), sizeof(ret->until)}};
+    struct curl_certinfo *info = NULL;
+
+    if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info ||
+        info->num_of_certs < 1)
+        return;
+    for (const struct curl_slist *line = info->certinfo[0]; line; line = line->next)
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+            if (strncmp(line->data, rows[i].prefix, strlen(rows[i].prefix)) == 0)
+                keep((char *)ret + rows[i].offset, rows[i].size,
+                    span_of(line->data + strlen(rows[i].prefix)));
+}
+
+/* Connects once more without judging, and without sending anything. True: under way. */
+static bool look_at_certificate(struct http_call *call)
+{
+    const struct http *h = call->http;
+    CURL *easy = curl_easy_init();
+    char *url = NULL;
+    bool ok = easy && curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url) == CURLE_OK &&
+              url && set_connection(easy, h);
+
+    SET(CURLOPT_URL, url);
+    SET(CURLOPT_CONNECT_ONLY, 1L);
+    SET(CURLOPT_SSL_VERIFYPEER, 0L);
+    SET(CURLOPT_SSL_VERIFYHOST, 0L);
+    SET(CURLOPT_CERTINFO, 1L);
+    SET(CURLOPT_TIMEOUT_MS, LOOK_MS);
+    SET(CURLOPT_PRIVATE, call);
+    ok = ok && curl_multi_add_handle(h->multi, easy) == CURLM_OK;
+    if (!ok) {
+        curl_easy_cleanup(easy);
+        return false;
+    }
+    curl_easy_cleanup(call->easy);
+    call->easy = easy;
+    call->looking = true;
+    return true;
+}
+
+static void read_facts(struct http_call *call, CURLcode code)
 {
     struct http_answer *a = &call->answer;
     long status = 0, connect_status = 0;
@@ -422,9 +499,21 @@ static void finish(struct http_call *call, CURLcode code)
     if (code != CURLE_OK)
         (void)str_copy(a->curl_text, sizeof(a->curl_text),
             call->error[0] ? call->error : curl_easy_strerror(code));
+}
+
+/* False: the certificate is looked at first. */
+static bool finish(struct http_call *call, CURLcode code)
+{
+    if (call->looking)
+        read_certificate(call->easy, &call->answer.certificate);
+    else
+        read_facts(call, code);
     (void)curl_multi_remove_handle(call->http->multi, call->easy);
+    if (!call->looking && code == CURLE_PEER_FAILED_VERIFICATION && look_at_certificate(call))
+        return false;
     call->http->running--;
     call->finished = true;
+    return true;
 }
 
 static unsigned collect(struct http *h)
@@ -439,8 +528,7 @@ static unsigned collect(struct http *h)
         if (message->msg != CURLMSG_DONE)
             continue;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-        finish(private, message->data.result);
-        count++;
+        count += finish(private, message->data.result);
     }
     return count;
 }

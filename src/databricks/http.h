@@ -14,6 +14,9 @@
  * A file body is read by offset and starts at 0 for every attempt, also when libcurl itself sends
  * it again because a kept connection turned out to be dead. POST and PATCH, which may not be safe
  * to repeat, always get a connection of their own and so are never sent twice.
+ *
+ * When a certificate is refused, a second connection looks at it (nothing is sent on it), so that
+ * the error can say whose it is and from when to when it holds.
  */
 #ifndef DATABRICKS_HTTP_H
 #define DATABRICKS_HTTP_H
@@ -28,15 +31,22 @@ const char *http_method_name(enum http_method method);
 
 struct http_options {
     const char *user_agent;
-    const char *ca_file;  /* NULL: the system's */
-    const char *proxy;    /* NULL: none; the environment is never asked */
-    const char *no_proxy; /* NULL: none */
-    int64_t connect_us;   /* 0: 30 s */
-    int64_t stall_us;     /* 0: 60 s below 1 KiB/s; whole seconds, at least one */
+    const char *ca_file;          /* NULL: the system's */
+    const char *client_cert_file; /* PEM; NULL: none */
+    const char *client_key_file;  /* PEM; NULL: it is in client_cert_file */
+    const char *proxy;            /* NULL: none; the environment is never asked */
+    const char *no_proxy;         /* NULL: none */
+    const char *proxy_ca_file;    /* of an https:// proxy; NULL: ca_file, else the system's */
+    int64_t connect_us;           /* 0: 30 s */
+    int64_t stall_us;             /* 0: 60 s below 1 KiB/s; whole seconds, at least one */
 };
 
+struct http_call;
+
 /* Puts the credentials on a request; `easy` is the CURL handle. False with err: not started. */
-typedef bool http_sign(void *arg, void *easy, struct err *err);
+typedef bool http_sign(void *arg, struct http_call *call, void *easy, struct err *err);
+/* For http_sign: one more header. The text is wiped when the request is dropped. */
+bool http_add_header(struct http_call *call, const char *text);
 
 struct http_request {
     enum http_method method;
@@ -52,18 +62,26 @@ struct http_request {
     void *sign_arg;
 };
 
+/* The certificate that was refused, as the server (or who stands in between) showed it; "": not
+ * known. For people. */
+struct http_certificate {
+    char subject[128], issuer[128];
+    char from[40], until[40]; /* "Jan 31 12:00:00 2026 GMT" */
+};
+
 struct http_answer {
     int curl; /* CURLcode; 0: the whole answer came */
     char curl_text[160];
-    int connect_status;  /* of a proxy's CONNECT; 0: none */
-    int status;          /* 0: none came */
-    char reason[64];     /* of the status line */
-    char phrase[200];    /* X-Databricks-Reason-Phrase */
-    char type[64];       /* Content-Type, as sent */
-    char location[256];  /* without its query */
-    bool private_link;   /* the query of Location spoke of a private link */
-    char org_id[32];     /* X-Databricks-Org-Id */
-    char request_id[64]; /* X-Request-Id */
+    struct http_certificate certificate; /* with CURLE_PEER_FAILED_VERIFICATION only */
+    int connect_status;                  /* of a proxy's CONNECT; 0: none */
+    int status;                          /* 0: none came */
+    char reason[64];                     /* of the status line */
+    char phrase[200];                    /* X-Databricks-Reason-Phrase */
+    char type[64];                       /* Content-Type, as sent */
+    char location[256];                  /* without its query */
+    bool private_link;                   /* the query of Location spoke of a private link */
+    char org_id[32];                     /* X-Databricks-Org-Id */
+    char request_id[64];                 /* X-Request-Id */
     char retry_after[64], date[64];
     int64_t length;   /* Content-Length; -1: none */
     uint64_t sent;    /* bytes of the body that went out */
@@ -73,7 +91,6 @@ struct http_answer {
 };
 
 struct http;
-struct http_call;
 
 struct http *http_new(const struct http_options *options, struct err *err);
 void http_free(struct http *h); /* every request was dropped before */

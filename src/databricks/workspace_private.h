@@ -14,6 +14,7 @@ struct workspace {
     struct auth *auth;
     char *host, *id; /* id NULL: not configured */
     struct call *calls;
+    int stop_fd; /* workspace_stop_on; -1: none */
 };
 
 /* Takes every call as far as it gets without waiting. True: one of them became done. */

@@ -5,7 +5,7 @@
  */
 #include "unit/databricks_server.h"
 
-#include "databricks/auth.h"
+#include "databricks/auth_read.h"
 #include "databricks/error.h"
 #include "databricks/files.h"
 

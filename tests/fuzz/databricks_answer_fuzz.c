@@ -4,7 +4,7 @@
  * 'm' host metadata, 'h' a host setting, 'r' words to redact.
  */
 #include "base/clock.h"
-#include "databricks/auth.h"
+#include "databricks/auth_read.h"
 #include "databricks/error.h"
 #include "databricks/host.h"
 #include "databricks/redact.h"
@@ -117,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_token(rest);
         break;
     case 'm':
-        if (auth_read_endpoint(rest, "oidc_endpoint", "https://h", out, sizeof(out)))
+        if (auth_read_endpoint(rest, "oidc_endpoint", "https://h", NULL, out, sizeof(out)))
             must(host_url_safe(out));
         break;
     case 'h':

@@ -1,6 +1,6 @@
 /* Hosts, percent-encoding, waiting times, redaction and the classes of errors, as tables. */
 #include "base/clock.h"
-#include "databricks/auth.h"
+#include "databricks/auth_read.h"
 #include "databricks/error.h"
 #include "databricks/host.h"
 #include "databricks/redact.h"
@@ -481,7 +481,7 @@ static void endpoints_are_checked(void **state)
         char out[512] = "-";
 
         assert_int_equal(
-            auth_read_endpoint(span_of(rows[i].body), "e", "http://127.0.0.1:9", out, sizeof(out)),
+            auth_read_endpoint(span_of(rows[i].body), "e", "http://127.0.0.1:9", NULL, out, sizeof(out)),
             rows[i].want != NULL);
         assert_string_equal(out, rows[i].want ? rows[i].want : "-");
     }
