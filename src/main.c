@@ -4,6 +4,7 @@
 
 static const struct command commands[] = {
     {"run", "receive the stream and deliver it into the volume, until stopped", command_run},
+    {"setup", "create volume, table, grants and job; or print the SQL", command_setup},
     {"demo", "the whole way on this machine, without an account", command_demo},
     {"simulate", "serve a synthetic Kelvin stream", command_simulate},
     {"emulate", "serve a local Databricks workspace", command_emulate},
