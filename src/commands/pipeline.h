@@ -26,6 +26,7 @@ struct pipeline {
     struct limits *limits;
     struct gaps *gaps;
     struct counters *counters;
+    struct jobkeeping *jobs; /* keeps the ingestion job; NULL: there is none to keep */
     uint64_t first_seq; /* of the next reading */
     int trace_fd;       /* -1, or a pipe of 16-byte records: durable_seq, stream offset */
 

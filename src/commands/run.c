@@ -3,9 +3,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "commands/jobkeeping.h"
 #include "commands/live.h"
 #include "commands/options.h"
 #include "commands/pipeline.h"
+#include "commands/plan_for.h"
 #include "commands/workspace.h"
 
 #include <errno.h>
@@ -218,6 +220,7 @@ static enum exit_code work(struct run *r)
 
     if (code != EXIT_DONE)
         return code;
+    r->pipeline.jobs = jobkeeping_start(r->pipeline.settings);
     live_start(&r->live, r->options->counters, r->options->live_line);
     if (!start_loops(r, &err)) {
         pipeline_break(&r->pipeline, "main", &err);
@@ -228,6 +231,7 @@ static enum exit_code work(struct run *r)
     }
     watch(r);
     join_loops(r);
+    jobkeeping_stop(r->pipeline.jobs);
     live_end(&r->live, true);
     return atomic_load(&r->pipeline.broken) ? EXIT_STATE : EXIT_DONE;
 }
@@ -276,6 +280,21 @@ static bool workspace_is_possible(const struct settings *s)
     return ws != NULL;
 }
 
+/* The same for the names a job would carry. */
+static bool job_is_possible(const struct settings *s)
+{
+    struct err err;
+    struct plan *plan = NULL;
+
+    if (s->job_loader == JOB_LOADER_NONE)
+        return true;
+    plan = plan_for(s, &err);
+    if (!plan)
+        (void)options_usage("run", "%s", err.text);
+    plan_free(plan);
+    return plan != NULL;
+}
+
 static bool is_local(const char *host)
 {
     return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
@@ -321,7 +340,8 @@ int command_run(int argc, char **argv)
         break;
     }
     if (!options_count("trace-fd", trace, 0, 1000000, &trace_fd) || !options_load(options.config) ||
-        !workspace_is_possible(config_settings(options.config)))
+        !workspace_is_possible(config_settings(options.config)) ||
+        !job_is_possible(config_settings(options.config)))
         goto out;
     if (!run_block_signals(&run.signal_fd, &err)) {
         (void)options_usage("run", "%s", err.text);

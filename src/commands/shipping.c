@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "commands/jobkeeping.h"
 #include "commands/workspace.h"
 #include "uploader/uploader.h"
 
@@ -124,13 +125,17 @@ static void renew_secret(struct pipeline *p, struct workspace *ws)
         return;
     }
     LOG_INFO("reloaded", LOG_TEXT("secret", changed ? "changed" : "the same"));
-    if (!changed)
+    if (!changed) {
+        jobkeeping_renew(p->jobs, NULL); /* somebody asked: look at the job again, too */
         return;
+    }
     secret = secret_copy(s->auth == AUTH_TYPE_PAT ? s->token : s->client_secret, &err);
-    if (secret)
+    if (secret) {
+        jobkeeping_renew(p->jobs, secret_copy(secret, &err));
         workspace_renew(ws, secret); /* takes it */
-    else
+    } else {
         LOG_WARN("reload_failed", LOG_TEXT("error", err.text));
+    }
 }
 
 static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
