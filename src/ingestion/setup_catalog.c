@@ -3,6 +3,8 @@
 
 #include "ingestion/quote.h"
 
+#include <stdio.h>
+
 #define COMMENT "files of " INGESTION_MANAGER
 
 static void name_of(struct catalog_path path, char *out, size_t size)
@@ -201,11 +203,17 @@ static void grant_step(struct setup_work *w, const struct plan_grant *grant, con
 /* "USE SCHEMA ON SCHEMA `main`.`raw`": between GRANT and TO of the statement. */
 static void name_grant(const char *sql, char *out, size_t size)
 {
+    struct span text = span_of(sql);
     const char *to = strstr(sql, " TO `");
 
-    (void)str_copy(out, size, sql + strlen("GRANT "));
-    if (to && (size_t)(to - sql) - strlen("GRANT ") < size)
-        out[(size_t)(to - sql) - strlen("GRANT ")] = '\0';
+    /* Empty when there was no memory for the statement. */
+    if (to)
+        text.len = (size_t)(to - sql);
+    if (span_starts(text, "GRANT ")) {
+        text.data += strlen("GRANT ");
+        text.len -= strlen("GRANT ");
+    }
+    (void)snprintf(out, size, "%.*s", (int)text.len, text.data);
 }
 
 void setup_grants(struct setup_work *w)
