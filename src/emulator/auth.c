@@ -81,7 +81,7 @@ bool auth_fill(struct emulator *emu, const struct emulator_options *options, str
     return true;
 }
 
-void auth_forget(struct emulator *emu)
+void auth_forget_principals(struct emulator *emu)
 {
     for (size_t i = 0; i < emu->identity_count; i++) {
         secret_free(emu->identities[i].token);

@@ -25,6 +25,6 @@ bool auth_is_known(const struct emulator *emu, const char *principal);
 /* Copies them out of the options. */
 NODISCARD bool auth_fill(
     struct emulator *emu, const struct emulator_options *options, struct err *err);
-void auth_forget(struct emulator *emu);
+void auth_forget_principals(struct emulator *emu);
 
 #endif
