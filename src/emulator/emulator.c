@@ -174,7 +174,7 @@ static void free_all(struct emulator *emu)
     store_close(emu->store);
     faults_free(emu->faults);
     tokens_free(emu->tokens);
-    auth_forget(emu);
+    auth_forget_principals(emu);
     free(emu->root);
     (void)pthread_cond_destroy(&emu->wait);
     (void)pthread_mutex_destroy(&emu->wait_lock);
