@@ -5,6 +5,7 @@
 static const struct command commands[] = {
     {"run", "receive the stream and deliver it into the volume, until stopped", command_run},
     {"setup", "create volume, table, grants and job; or print the SQL", command_setup},
+    {"check", "say whether run is going to work and, if not, what to do", command_check},
     {"demo", "the whole way on this machine, without an account", command_demo},
     {"simulate", "serve a synthetic Kelvin stream", command_simulate},
     {"emulate", "serve a local Databricks workspace", command_emulate},
