@@ -342,6 +342,20 @@ bool file_rename(int from_dir, const char *from, int to_dir, const char *to, str
     return true;
 }
 
+bool file_link(
+    int from_dir, const char *from, int to_dir, const char *to, bool *ret_taken, struct err *err)
+{
+    bool taken = false;
+
+    if (linkat(from_dir, from, to_dir, to, 0) < 0) {
+        if (errno != EEXIST)
+            return err_sys(err, ERR_DENIED, "link '%s' to '%s'", from, to);
+        taken = true;
+    }
+    *ret_taken = taken;
+    return true;
+}
+
 bool file_unlink(int dirfd, const char *name, struct err *err)
 {
     if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)

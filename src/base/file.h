@@ -2,14 +2,17 @@
  * unlinks.
  *
  * Shape    descriptors and names relative to an open directory. The rules of durability.md are kept
- * by the callers; these functions keep the small print: short writes, EINTR, O_CLOEXEC, O_NOFOLLOW,
- * mode 0600 / 0700. Units    bytes. Limits   names of at most 255 bytes; file_list takes at most
- * 4,000,000 names. Errors   ERR_FULL: no space, quota or size limit. ERR_BROKEN: a sync, a rename
- * or a close failed; what the disk holds is unknown and the call must not be repeated. ERR_DENIED:
- * the rest. Owner    the caller owns every descriptor; file_drop takes -1. Threads  any; nothing is
- * shared. Source   open(2), fsync(2), rename(2), fallocate(2), posix_fadvise(2), flock(2),
- * statfs(2); durability.md 2, 5, 8. A second implementation for crash states in memory is meant to
- * be linked in place of file.c: keep this list short.
+ *          by the callers; these functions keep the small print: short writes, EINTR, O_CLOEXEC,
+ *          O_NOFOLLOW, mode 0600 / 0700.
+ * Units    bytes.
+ * Limits   names of at most 255 bytes; file_list takes at most 4,000,000 names.
+ * Errors   ERR_FULL: no space, quota or size limit. ERR_BROKEN: a sync, a rename or a close failed;
+ *          what the disk holds is unknown and the call must not be repeated. ERR_DENIED: the rest.
+ * Owner    the caller owns every descriptor; file_drop takes -1.
+ * Threads  any; nothing is shared.
+ * Source   open(2), fsync(2), rename(2), fallocate(2), posix_fadvise(2), flock(2), statfs(2);
+ *          durability.md 2, 5, 8. A second implementation for crash states in memory is meant to be
+ *          linked in place of file.c: keep this list short.
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
@@ -93,6 +96,11 @@ NODISCARD bool file_sync(int fd, struct err *err);      /* fsync; also for direc
 
 NODISCARD bool file_rename(
     int from_dir, const char *from, int to_dir, const char *to, struct err *err);
+
+/* A second name for the same bytes, on the same file system (else ERR_DENIED with EXDEV). *ret_taken
+ * true (and true returned): `to` is there already and stays as it is. */
+NODISCARD bool file_link(
+    int from_dir, const char *from, int to_dir, const char *to, bool *ret_taken, struct err *err);
 
 /* A file that is not there any more is fine. */
 NODISCARD bool file_unlink(int dirfd, const char *name, struct err *err);

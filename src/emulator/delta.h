@@ -24,9 +24,8 @@
 #ifndef EMULATOR_DELTA_H
 #define EMULATOR_DELTA_H
 
-#include <jansson.h>
-
 #include "base/file.h"
+#include "emulator/json.h"
 
 #define DELTA_COLUMNS_MAX 64U
 #define DELTA_PATH_MAX 1024U
@@ -78,8 +77,8 @@ void delta_abort(struct delta_commit *commit); /* takes NULL */
 
 /* The landed file dirfd/name, known to people as `source`: read whole, checked, linked into the
  * table. */
-NODISCARD bool delta_add(struct delta_commit *commit, int dirfd, const char *name,
-    const char *source, struct err *err);
+NODISCARD bool delta_add(
+    struct delta_commit *commit, int dirfd, const char *name, const char *source, struct err *err);
 
 void delta_set_txn(struct delta_commit *commit, const char *application, int64_t version);
 
@@ -95,7 +94,7 @@ size_t delta_commit_files(const struct delta_commit *commit);
 
 /* Writes the version; `parameters` (borrowed): an object of strings, or NULL. The commit is over
  * whatever comes back. The table still shows the version it was opened with. */
-NODISCARD bool delta_finish(struct delta_commit *commit, const char *operation,
-    const json_t *parameters, struct err *err);
+NODISCARD bool delta_finish(
+    struct delta_commit *commit, const char *operation, const json_t *parameters, struct err *err);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json_out.h"
+#include "parquet/format.h"
 
 /* A column over all row groups. */
 struct column_stats {
@@ -119,7 +120,7 @@ static void print_bounds(
 {
     json_key(json, key);
     json_object(json);
-    for (unsigned i = 0; i < DELTA_FILE_COLUMNS; i++) {
+    for (unsigned i = 0; i < COLUMNS; i++) {
         if (can_print(&stats[i]))
             print_bound(json, &stats[i], max);
     }
@@ -128,12 +129,12 @@ static void print_bounds(
 
 void delta_stats_print(const struct parquet_reader *file, struct buf *out)
 {
-    struct column_stats stats[DELTA_FILE_COLUMNS] = {0};
+    struct column_stats stats[COLUMNS] = {0};
     struct parquet_info info;
     struct json_out json;
 
     parquet_info(file, &info);
-    for (unsigned i = 0; i < DELTA_FILE_COLUMNS; i++) {
+    for (unsigned i = 0; i < COLUMNS; i++) {
         stats[i].bounded = true;
         for (uint32_t group = 0; group < info.groups; group++) {
             struct parquet_column_info column;
@@ -150,7 +151,7 @@ void delta_stats_print(const struct parquet_reader *file, struct buf *out)
         print_bounds(&json, "maxValues", stats, true);
         json_key(&json, "nullCount");
         json_object(&json);
-        for (unsigned i = 0; i < DELTA_FILE_COLUMNS; i++)
+        for (unsigned i = 0; i < COLUMNS; i++)
             json_key_uint(&json, stats[i].name, stats[i].nulls);
         json_object_end(&json);
     }

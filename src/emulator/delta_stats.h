@@ -15,8 +15,6 @@
 
 #include "parquet/reader.h"
 
-#define DELTA_FILE_COLUMNS 4U /* of our files */
-
 void delta_stats_print(const struct parquet_reader *file, struct buf *out);
 
 #endif
