@@ -46,7 +46,8 @@ static void publish(struct pipeline *p, struct uploader *u)
     atomic_store(&c->ship, (int)status);
 }
 
-static void tell(struct pipeline *p, const struct uploader_event *e)
+/* `ill`: what the last ILL said, for the line that says it is over. */
+static void tell(struct pipeline *p, const struct uploader_event *e, struct err *ill)
 {
     switch (e->kind) {
     case UPLOADER_DELIVERED:
@@ -74,9 +75,11 @@ static void tell(struct pipeline *p, const struct uploader_event *e)
     case UPLOADER_ILL:
         LOG_WARN("delivery_waits", LOG_TEXT("class", err_kind_name(e->err.kind)),
             LOG_TEXT("error", e->err.text));
+        *ill = e->err;
         break;
     case UPLOADER_WELL:
-        LOG_INFO("delivery_works", LOG_TEXT("was", e->err.text));
+        LOG_INFO("delivery_works", LOG_TEXT("was", ill->text));
+        err_clear(ill);
         break;
     case UPLOADER_ALARM:
         LOG_ERROR(
@@ -112,9 +115,9 @@ static int64_t wait_us(struct pipeline *p)
 
 /* After SIGHUP, and after a 401: the secret in its file or profile may be another one now. Only this loop
  * touches secrets once the loops run. */
-static void renew_secret(struct pipeline *p, struct workspace *ws)
+static void renew_secret(struct pipeline *p, struct workspace *ws, struct uploader *u)
 {
-    const struct settings *s = p->settings;
+    const struct secret *fresh;
     struct secret *secret = NULL;
     bool changed = false;
     struct err err;
@@ -125,14 +128,16 @@ static void renew_secret(struct pipeline *p, struct workspace *ws)
         return;
     }
     LOG_INFO("reloaded", LOG_TEXT("secret", changed ? "changed" : "the same"));
-    if (!changed) {
+    fresh = config_sign_in_secret(p->settings);
+    if (!changed || !fresh) {
         jobkeeping_renew(p->jobs, NULL); /* somebody asked: look at the job again, too */
         return;
     }
-    secret = secret_copy(s->auth == AUTH_TYPE_PAT ? s->token : s->client_secret, &err);
+    secret = secret_copy(fresh, &err);
     if (secret) {
         jobkeeping_renew(p->jobs, secret_copy(secret, &err));
         workspace_renew(ws, secret); /* takes it */
+        uploader_try_now(u);
     } else {
         LOG_WARN("reload_failed", LOG_TEXT("error", err.text));
     }
@@ -142,8 +147,9 @@ static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
 {
     bool look = true;
     struct uploader_event event;
-    struct err err;
+    struct err err, ill;
 
+    err_clear(&ill);
     for (;;) {
         if (!uploader_step(u, look, wait_us(p), p->wake_ship, &err)) {
             counters_set_error(p->counters, &p->counters->ship_error, &err);
@@ -152,11 +158,11 @@ static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
         }
         look = pipeline_woken(p->wake_ship, 0);
         if (atomic_exchange(&p->reload_secrets, false))
-            renew_secret(p, ws);
+            renew_secret(p, ws, u);
         while (uploader_event(u, &event)) {
-            tell(p, &event);
+            tell(p, &event, &ill);
             if (event.kind == UPLOADER_ILL && event.err.code == 401)
-                renew_secret(p, ws);
+                renew_secret(p, ws, u);
         }
         counters_set_error(p->counters, &p->counters->ship_error,
             uploader_error(u)->kind == ERR_NONE ? NULL : uploader_error(u));
