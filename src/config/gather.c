@@ -176,8 +176,11 @@ static void warn_readable(struct config *c, const char *path)
 /* The file is left alone when a host or a credential is set and nobody asked for a profile. */
 static bool wants_profile(struct config *c, const char *path, bool asked)
 {
-    bool alone = asked || !(config_has(c, "host") || config_has(c, "token") ||
-                              config_has(c, "client_id") || config_has(c, "client_secret"));
+    bool alone =
+        asked || !(config_has(c, "host") || config_has(c, "token") || config_has(c, "client_id") ||
+                     config_has(c, "client_secret") || config_has(c, "oidc_token_filepath") ||
+                     config_has(c, "oidc_token_env") || config_has(c, "azure_client_id") ||
+                     config_has(c, "azure_client_secret"));
 
     c->profile_skipped = !alone && path && access(path, F_OK) == 0;
     return alone && (path || asked);
@@ -206,10 +209,13 @@ static void take_profile(struct config *c, const struct profile *profile, const 
         const char *key = setting_table[i].profile_key;
         const char *text = key ? profile_get(profile, key) : NULL;
 
+        if (!text && setting_table[i].profile_also)
+            text = profile_get(profile, setting_table[i].profile_also);
         if (text)
             take_profile_key(c, i, text, source);
     }
-    if (profile_get(profile, "token") || profile_get(profile, "client_secret"))
+    if (profile_get(profile, "token") || profile_get(profile, "client_secret") ||
+        profile_get(profile, "azure_client_secret"))
         warn_readable(c, path);
 }
 

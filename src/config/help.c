@@ -124,6 +124,8 @@ static void markdown_row(struct buf *out, const struct setting *row)
     buf_reset(&text);
     if (row->profile_key)
         buf_printf(&text, "`%s`", row->profile_key);
+    if (row->profile_also)
+        buf_printf(&text, ", then `%s`", row->profile_also);
     markdown_line(out, "Profile", buf_text(&text));
     if (row->manifest)
         buf_printf(out, "| Manifest | `%s`, may change while running |\n", row->key);

@@ -68,11 +68,13 @@ bool config_has(const struct config *c, const char *key); /* text or secret, fro
 void config_gather_environment(struct config *c);
 void config_gather_profile(struct config *c);
 void config_gather_secrets(struct config *c);
+void config_gather_named_secret(struct config *c);
 bool config_read_profile(
     const char *path, const char *wanted, struct profile *ret, struct err *err);
 struct secret **config_secret_field(struct config *c, const struct setting *row);
 
-/* rules.c: what holds between settings. */
+/* rules.c: what holds between settings. sign_in.c: those of the credentials. */
 void config_check_rules(struct config *c);
+void config_check_sign_in(struct config *c);
 
 #endif

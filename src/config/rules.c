@@ -19,57 +19,6 @@ static void need(struct config *c, const char *key, const char *why)
         config_complain(c, known_as(key), NULL, "not set; %s", why);
 }
 
-/* --- sign-in --- */
-
-static void check_oauth(struct config *c)
-{
-    bool id = config_has(c, "client_id"), secret = config_has(c, "client_secret");
-
-    c->settings.auth = AUTH_TYPE_OAUTH_M2M;
-    if (id && !secret)
-        config_complain(c, "DATABRICKS_CLIENT_SECRET", NULL,
-            "not set, but %s is; a service principal needs both: set it or "
-            "DATABRICKS_CLIENT_SECRET_FILE",
-            config_value(c, "client_id")->name);
-    if (!id && secret)
-        config_complain(c, "DATABRICKS_CLIENT_ID", NULL,
-            "not set, but %s is; a service principal needs both",
-            config_value(c, "client_secret")->name);
-}
-
-static void check_sign_in(struct config *c)
-{
-    bool token = config_has(c, "token");
-    bool oauth = config_has(c, "client_id") || config_has(c, "client_secret");
-    const struct value *type = config_value(c, "auth_type");
-
-    if (type->bad)
-        return;
-    if (!token && !oauth) {
-        config_complain(c, "credentials", NULL,
-            "none are set; set DATABRICKS_CLIENT_ID with DATABRICKS_CLIENT_SECRET(_FILE), or "
-            "DATABRICKS_ACCESS_TOKEN(_FILE)%s",
-            c->profile_skipped
-                ? "; a profile file is not read beside a host without DATABRICKS_CONFIG_PROFILE"
-                : "");
-    } else if (c->settings.auth == AUTH_TYPE_PAT && !token) {
-        config_complain(c, type->name, type->text,
-            "there is no token; set DATABRICKS_ACCESS_TOKEN or DATABRICKS_ACCESS_TOKEN_FILE");
-    } else if (c->settings.auth == AUTH_TYPE_OAUTH_M2M && !oauth) {
-        config_complain(c, type->name, type->text,
-            "there is no service principal; set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET");
-    } else if (c->settings.auth == AUTH_TYPE_ANY && token && oauth) {
-        config_complain(c, config_value(c, "token")->name, NULL,
-            "set beside %s, two ways to sign in; remove one, or set DATABRICKS_AUTH_TYPE to pat or "
-            "oauth-m2m",
-            config_value(c, config_has(c, "client_id") ? "client_id" : "client_secret")->name);
-    } else if (c->settings.auth == AUTH_TYPE_PAT || (token && c->settings.auth == AUTH_TYPE_ANY)) {
-        c->settings.auth = AUTH_TYPE_PAT;
-    } else {
-        check_oauth(c);
-    }
-}
-
 /* --- Databricks --- */
 
 static void check_loader(struct config *c)
@@ -112,9 +61,17 @@ static void check_job(struct config *c)
             "without a slash at the end");
 }
 
+static void check_readable(struct config *c, const char *key)
+{
+    const struct value *file = config_value(c, key);
+
+    if (file->text && !file->bad && access(file->text, R_OK) != 0)
+        config_complain(c, file->name, file->text, "cannot be read; correct the path or its mode");
+}
+
 static void check_cloud(struct config *c)
 {
-    const struct value *id = config_value(c, "workspace_id"), *ca = config_value(c, "ca_file");
+    const struct value *id = config_value(c, "workspace_id");
 
     need(c, "host",
         "the address of the workspace is needed, e.g. dbc-a1b2c3d4.cloud.databricks.com");
@@ -125,13 +82,19 @@ static void check_cloud(struct config *c)
         need(c, "table", "a job needs the table it loads, as catalog.schema.table");
     else if (c->command != CONFIG_RUN)
         need(c, "table", "this command needs the table, as catalog.schema.table");
-    check_sign_in(c);
+    config_check_sign_in(c);
     if (id->text && !id->bad && id->text[strspn(id->text, "0123456789")] != '\0')
         config_complain(c, id->name, id->text,
             "not a number; it is the digits behind ?o= in the "
             "browser's address of the workspace");
-    if (ca->text && !ca->bad && access(ca->text, R_OK) != 0)
-        config_complain(c, ca->name, ca->text, "cannot be read; correct the path or its mode");
+    check_readable(c, "ca_file");
+    check_readable(c, "proxy_ca_file");
+    check_readable(c, "client_cert_file");
+    check_readable(c, "client_key_file");
+    check_readable(c, "oidc_token_filepath");
+    if (config_has(c, "client_key_file") && !config_has(c, "client_cert_file"))
+        config_complain(c, config_value(c, "client_key_file")->name, NULL,
+            "set without a certificate; set %s too", known_as("client_cert_file"));
 }
 
 /* --- sizes --- */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -46,12 +47,22 @@ static void take_file(struct config *c, size_t i, const char *path, const char *
     }
 }
 
+/* The setting that names a file of this secret: "token_file" of "token"; NULL: there is none. */
+static const struct value *file_of(struct config *c, const struct setting *row)
+{
+    char key[64];
+    size_t i;
+
+    (void)snprintf(key, sizeof(key), "%s_file", row->key);
+    i = setting_find(key);
+    return i < setting_count && c->values[i].text && !c->values[i].bad ? &c->values[i] : NULL;
+}
+
 static void gather_secret(struct config *c, size_t i)
 {
     const struct setting *row = &setting_table[i];
     struct value *value = &c->values[i];
-    struct value *file =
-        config_value(c, strcmp(row->key, "token") == 0 ? "token_file" : "client_secret_file");
+    const struct value *file = file_of(c, row);
     struct secret **field = config_secret_field(c, row);
     const char *path = NULL;
     const char *taken = NULL;
@@ -60,7 +71,7 @@ static void gather_secret(struct config *c, size_t i)
         path = credential_path(c, row->env[n]);
     if (value->rank == RANK_FLAG)
         taken = value->source;
-    else if (file->text && !file->bad)
+    else if (file)
         take_file(c, i, file->text, file->name);
     else if (path)
         take_file(c, i, path, "CREDENTIALS_DIRECTORY");
@@ -94,6 +105,33 @@ void config_gather_secrets(struct config *c)
             gather_secret(c, i);
 }
 
+/* The federation token may be in a variable of any name; after the profile, which may name it. */
+void config_gather_named_secret(struct config *c)
+{
+    const struct value *name = config_value(c, "oidc_token_env");
+    size_t i = setting_find("oidc_token");
+    struct value *value = &c->values[i];
+    struct secret **field = config_secret_field(c, &setting_table[i]);
+    struct err err = {0};
+    struct secret *secret;
+
+    if (!(setting_table[i].commands & (unsigned)c->command) || !name->text || name->bad ||
+        strcmp(name->text, setting_table[i].env[0]) == 0)
+        return;
+    secret = secret_from_env(name->text, &err);
+    if (!secret) {
+        config_complain(c, name->name, name->text, "%s",
+            err.kind == ERR_NONE ? "there is no such variable; set it, or name another one"
+                                 : err.text);
+        return;
+    }
+    secret_free(*field);
+    *field = secret;
+    *value = (struct value){.source = config_keepf(c, "environment %s", name->text),
+        .name = name->text,
+        .rank = RANK_ENV};
+}
+
 /* The secret as its file has it now. NULL with ERR_NONE: it did not come from a file. */
 static struct secret *read_again(struct config *c, size_t i, struct err *err)
 {
@@ -124,18 +162,20 @@ static struct secret *read_again(struct config *c, size_t i, struct err *err)
 
 bool config_reload_secrets(struct config *c, bool *ret_changed, struct err *err)
 {
-    const size_t rows[2] = {setting_find("token"), setting_find("client_secret")};
-    struct secret *fresh[2] = {NULL, NULL};
+    const size_t rows[] = {setting_find("token"), setting_find("client_secret"),
+        setting_find("azure_client_secret"), setting_find("oidc_token")};
+    struct secret *fresh[sizeof(rows) / sizeof(rows[0])] = {NULL};
+    size_t count = sizeof(rows) / sizeof(rows[0]);
     bool changed = false, ok = true;
 
-    for (int n = 0; n < 2 && ok; n++) {
+    for (size_t n = 0; n < count && ok; n++) {
         assert(rows[n] < setting_count);
         if (!*config_secret_field(c, &setting_table[rows[n]]))
             continue;
         fresh[n] = read_again(c, rows[n], err);
         ok = fresh[n] || err->kind == ERR_NONE;
     }
-    for (int n = 0; n < 2; n++) {
+    for (size_t n = 0; n < count; n++) {
         struct secret **field = config_secret_field(c, &setting_table[rows[n]]);
 
         if (ok && fresh[n] && !secret_equal(fresh[n], *field)) {

@@ -57,6 +57,8 @@ void config_free(struct config *c)
         return;
     secret_free(c->settings.token);
     secret_free(c->settings.client_secret);
+    secret_free(c->settings.oidc_token);
+    secret_free(c->settings.azure_client_secret);
     while (c->kept) {
         struct kept *next = c->kept->next;
 
@@ -137,6 +139,7 @@ bool config_load(struct config *c)
     config_gather_environment(c);
     config_gather_secrets(c);
     config_gather_profile(c);
+    config_gather_named_secret(c);
     parse_all(c);
     config_check_rules(c);
     if (c->no_memory)

@@ -26,7 +26,14 @@ enum job_trigger { JOB_TRIGGER_FILE_ARRIVAL, JOB_TRIGGER_PERIODIC };
 enum job_loader { JOB_LOADER_NONE, JOB_LOADER_AUTO_LOADER, JOB_LOADER_COPY_INTO };
 enum profile_kind { PROFILE_SAFE, PROFILE_DELTA };
 enum compression { COMPRESSION_ZSTD, COMPRESSION_SNAPPY, COMPRESSION_NONE };
-enum auth_type { AUTH_TYPE_ANY, AUTH_TYPE_PAT, AUTH_TYPE_OAUTH_M2M };
+enum auth_type {
+    AUTH_TYPE_ANY,
+    AUTH_TYPE_PAT,
+    AUTH_TYPE_OAUTH_M2M,
+    AUTH_TYPE_ENV_OIDC,
+    AUTH_TYPE_FILE_OIDC,
+    AUTH_TYPE_AZURE_CLIENT_SECRET,
+};
 
 /* Three parts of a Unity Catalog name, without the back-ticks they may be written in. */
 struct catalog_name {
@@ -48,12 +55,26 @@ struct settings {
     struct catalog_name volume; /* of volume_text */
     struct catalog_name table;  /* of table_text */
 
-    /* Databricks: who. After a good config_load of a command that signs in, auth is PAT with
-     * `token`, or OAUTH_M2M with client_id and client_secret. */
+    /* Databricks: who. After a good config_load of a command that signs in, auth is one of
+     * PAT                  token
+     * OAUTH_M2M            client_id, client_secret
+     * ENV_OIDC             oidc_token, perhaps client_id
+     * FILE_OIDC            oidc_token_filepath, perhaps client_id
+     * AZURE_CLIENT_SECRET  azure_client_id, azure_client_secret, perhaps the other azure_...
+     * and the credentials of the others, if there are any, are not to be used. */
     enum auth_type auth;
     struct secret *token;
     const char *client_id;
     struct secret *client_secret;
+    struct secret *oidc_token;
+    const char *oidc_token_filepath;
+    const char *token_audience;
+    const char *azure_client_id;
+    struct secret *azure_client_secret;
+    const char *azure_tenant_id, *azure_environment, *azure_login, *azure_resource_id;
+    const char *account_id, *discovery_url;
+    const char *client_cert_file, *client_key_file;
+    const char *proxy_ca_file;
     const char *ca_file;
     const char *proxy; /* may hold a password: never print it */
     const char *no_proxy;
@@ -151,6 +172,16 @@ const struct settings *config_settings(const struct config *c);
  * "manifest", "profile prod in /home/x/.databrickscfg", "file /run/secrets/token", "default". */
 const char *config_source(const struct config *c, const char *key);
 bool config_is_set(const struct config *c, const char *key); /* not the default */
+
+/* The chosen way to sign in, for people: its settings that are set, by number 0, 1, ...; false: no
+ * more. `value` is NULL for a secret and for what may hold one. */
+struct config_sign_in_part {
+    const char *key, *value, *source;
+};
+bool config_sign_in(const struct config *c, size_t number, struct config_sign_in_part *ret);
+
+/* The secret of the chosen way; NULL: it has none (file-oidc). Borrowed. */
+const struct secret *config_sign_in_secret(const struct settings *settings);
 
 /* --- while running --- */
 

@@ -42,6 +42,7 @@ struct setting {
     const char *flag;              /* NULL: none */
     const char *env[SETTING_ENVS]; /* the first one that is set counts */
     const char *profile_key;       /* in .databrickscfg; NULL: not there */
+    const char *profile_also;      /* another name of it there, of another SDK */
     const char *argument;          /* for help */
     const char *start;             /* the default as one would write it; NULL: not set */
     const char *start_text;        /* the default in words, when `start` does not say it */

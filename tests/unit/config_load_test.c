@@ -310,7 +310,8 @@ static void each_bad_value_is_told_with_what_to_do(void **state)
         {"DATABRICKS_HOST", "a\nb", "DATABRICKS_HOST = a\\x0ab: has control characters"},
         {"DATABRICKS_WORKSPACE_ID", "abc", "not a number"},
         {"DATABRICKS_JOB_CLUSTER_ID", "a/../b", "other characters"},
-        {"DATABRICKS_AUTH_TYPE", "azure-cli", "use any, pat or oauth-m2m"},
+        {"DATABRICKS_AUTH_TYPE", "azure-cli",
+            "use any, pat, oauth-m2m, env-oidc, file-oidc or azure-client-secret"},
         {"VOLUME_UPLOADER_CA_FILE", "/nonexistent/ca.pem", "cannot be read"},
         {"DATABRICKS_CONFIG_FILE", "/nonexistent/cfg", ""}, /* not looked at beside a host */
     };
@@ -431,6 +432,139 @@ static void loaders_exclude_each_other_and_need_a_table(void **state)
         }
         config_free(c);
     }
+}
+
+struct ways_row {
+    const char *env[10]; /* name, value, ... */
+    const char *want;    /* part of a problem; NULL: good, and signs in by `auth` */
+    enum auth_type auth;
+};
+
+#define FILE_TOKEN "DATABRICKS_OIDC_TOKEN_FILEPATH", "/dev/null"
+#define TYPE "DATABRICKS_AUTH_TYPE"
+
+static void every_way_to_sign_in(void **state)
+{
+    static const struct ways_row rows[] = {
+        {{FILE_TOKEN}, NULL, AUTH_TYPE_FILE_OIDC},
+        {{FILE_TOKEN, "DATABRICKS_CLIENT_ID", "i"}, NULL, AUTH_TYPE_FILE_OIDC},
+        {{"DATABRICKS_OIDC_TOKEN_FILE", "/dev/null"}, NULL, AUTH_TYPE_FILE_OIDC},
+        {{"DATABRICKS_OIDC_TOKEN", "j"}, NULL, AUTH_TYPE_ENV_OIDC},
+        {{"DATABRICKS_OIDC_TOKEN", "j", "DATABRICKS_CLIENT_ID", "i"}, NULL, AUTH_TYPE_ENV_OIDC},
+        {{"DATABRICKS_OIDC_TOKEN_ENV", "MINE", "MINE", "j"}, NULL, AUTH_TYPE_ENV_OIDC},
+        {{"DATABRICKS_OIDC_TOKEN_ENV", "MINE"},
+            "DATABRICKS_OIDC_TOKEN_ENV = MINE: there is no such variable", AUTH_TYPE_ANY},
+        {{"ARM_CLIENT_ID", "i", "ARM_CLIENT_SECRET", "s"}, NULL, AUTH_TYPE_AZURE_CLIENT_SECRET},
+        {{"ARM_CLIENT_ID", "i", "ARM_CLIENT_SECRET", "s", "ARM_ENVIRONMENT", "china"}, NULL,
+            AUTH_TYPE_AZURE_CLIENT_SECRET},
+        {{"ARM_CLIENT_ID", "i", "ARM_CLIENT_SECRET", "s", "ARM_ENVIRONMENT", "MOON"},
+            "ARM_ENVIRONMENT = MOON: no such cloud; use PUBLIC", AUTH_TYPE_ANY},
+        {{"ARM_CLIENT_ID", "i"},
+            "ARM_CLIENT_SECRET: not set, but ARM_CLIENT_ID is; a service principal needs both: set "
+            "it or ARM_CLIENT_SECRET_FILE",
+            AUTH_TYPE_ANY},
+        {{"ARM_CLIENT_SECRET", "s"}, "ARM_CLIENT_ID: not set, but ARM_CLIENT_SECRET is",
+            AUTH_TYPE_ANY},
+        {{"ARM_TENANT_ID", "t"}, "credentials: none are set", AUTH_TYPE_ANY},
+        /* A runner's own federation token does not disturb what somebody set. */
+        {{"DATABRICKS_OIDC_TOKEN", "j", "DATABRICKS_TOKEN", "t"}, NULL, AUTH_TYPE_PAT},
+        {{"DATABRICKS_OIDC_TOKEN", "j", "DATABRICKS_CLIENT_ID", "i", "DATABRICKS_CLIENT_SECRET",
+             "s"},
+            NULL, AUTH_TYPE_OAUTH_M2M},
+        /* Two families: named, each with its source. */
+        {{"DATABRICKS_TOKEN", "t", "ARM_CLIENT_ID", "i"},
+            "DATABRICKS_TOKEN: set (environment DATABRICKS_TOKEN) beside ARM_CLIENT_ID "
+            "(environment ARM_CLIENT_ID), two ways to sign in; remove one, or set "
+            "DATABRICKS_AUTH_TYPE to pat or azure-client-secret",
+            AUTH_TYPE_ANY},
+        {{"DATABRICKS_CLIENT_ID", "i", "DATABRICKS_CLIENT_SECRET", "s", FILE_TOKEN},
+            "DATABRICKS_AUTH_TYPE to oauth-m2m or file-oidc", AUTH_TYPE_ANY},
+        {{"DATABRICKS_OIDC_TOKEN_ENV", "MINE", "MINE", "j", FILE_TOKEN},
+            "DATABRICKS_AUTH_TYPE to file-oidc or env-oidc", AUTH_TYPE_ANY},
+        {{"ARM_CLIENT_SECRET", "s", "DATABRICKS_CLIENT_SECRET", "s"},
+            "DATABRICKS_AUTH_TYPE to oauth-m2m or azure-client-secret", AUTH_TYPE_ANY},
+        /* The type picks one and ends the quarrel. */
+        {{"DATABRICKS_TOKEN", "t", "ARM_CLIENT_ID", "i", TYPE, "pat"}, NULL, AUTH_TYPE_PAT},
+        {{"DATABRICKS_CLIENT_ID", "i", "DATABRICKS_CLIENT_SECRET", "s", FILE_TOKEN, TYPE,
+             "file-oidc"},
+            NULL, AUTH_TYPE_FILE_OIDC},
+        {{"DATABRICKS_TOKEN", "t", "DATABRICKS_OIDC_TOKEN", "j", TYPE, "env-oidc"}, NULL,
+            AUTH_TYPE_ENV_OIDC},
+        {{"DATABRICKS_TOKEN", "t", TYPE, "env-oidc"},
+            "there is no federation token; set "
+            "DATABRICKS_OIDC_TOKEN",
+            AUTH_TYPE_ANY},
+        {{"DATABRICKS_TOKEN", "t", TYPE, "file-oidc"}, "set DATABRICKS_OIDC_TOKEN_FILEPATH",
+            AUTH_TYPE_ANY},
+        {{"DATABRICKS_TOKEN", "t", TYPE, "azure-client-secret"},
+            "there is no service principal of Entra ID", AUTH_TYPE_ANY},
+        {{"ARM_CLIENT_ID", "i", TYPE, "azure-client-secret"},
+            "ARM_CLIENT_SECRET: not set, but ARM_CLIENT_ID is", AUTH_TYPE_ANY},
+        {{"DATABRICKS_OIDC_TOKEN_FILEPATH", "/nonexistent/token"}, "cannot be read", AUTH_TYPE_ANY},
+        {{"DATABRICKS_TOKEN", "t", "VOLUME_UPLOADER_CLIENT_KEY_FILE", "/dev/null"},
+            "set without a certificate; set VOLUME_UPLOADER_CLIENT_CERT_FILE too", AUTH_TYPE_ANY},
+        {{"DATABRICKS_TOKEN", "t", "VOLUME_UPLOADER_PROXY_CA_FILE", "/nonexistent/ca"},
+            "cannot be read", AUTH_TYPE_ANY},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct config *c;
+
+        assert_int_equal(begin(NULL), 0);
+        env("DATABRICKS_HOST", "h");
+        env("DATABRICKS_UC_VOLUME", "a.b.c");
+        for (size_t n = 0; n < 10 && rows[i].env[n]; n += 2)
+            env(rows[i].env[n], rows[i].env[n + 1]);
+        c = new_config(CONFIG_RUN);
+        if (rows[i].want) {
+            expect_problem(c, rows[i].want);
+        } else {
+            load_well(c);
+            if (config_settings(c)->auth != rows[i].auth)
+                fail_msg("row %zu: %d", i, (int)config_settings(c)->auth);
+            assert_true((config_sign_in_secret(config_settings(c)) == NULL) ==
+                        (rows[i].auth == AUTH_TYPE_FILE_OIDC));
+        }
+        assert_null(getenv("DATABRICKS_TOKEN")); /* wiped, also when they are not used */
+        assert_null(getenv("ARM_CLIENT_SECRET"));
+        assert_null(getenv("DATABRICKS_OIDC_TOKEN"));
+        config_free(c);
+    }
+}
+
+static void the_way_and_its_sources_are_shown(void **state)
+{
+    struct config *c = new_config(CONFIG_CHECK);
+    struct config_sign_in_part part;
+    struct buf all;
+
+    (void)state;
+    put("azure", "CANARY-azure\n", 0600);
+    put(".databrickscfg",
+        "[fed]\nhost = h\nazure_client_id = ID-1\nazure_tenant_id = T-1\ntoken = CANARY-token\n"
+        "auth_type = azure-client-secret\naudience = AUD\n",
+        0600);
+    env("DATABRICKS_CONFIG_PROFILE", "fed");
+    env("DATABRICKS_UC_VOLUME", "a.b.c");
+    env("DATABRICKS_DELTA_TABLE", "a.b.t");
+    env("ARM_CLIENT_SECRET_FILE", in_home("azure"));
+    env("AZURE_AUTHORITY_HOST", "https://user:CANARY-pass@login.example");
+    load_well(c);
+    expect_secret(config_settings(c)->azure_client_secret, "CANARY-azure");
+    assert_string_equal(config_settings(c)->token_audience, "AUD");
+    buf_init(&all, 8192);
+    for (size_t i = 0; config_sign_in(c, i, &part); i++)
+        buf_printf(&all, "%s=%s<%s>\n", part.key, part.value ? part.value : "-", part.source);
+    assert_non_null(strstr(buf_text(&all), "auth_type=azure-client-secret<profile fed in "));
+    assert_non_null(strstr(buf_text(&all), "azure_client_id=ID-1<profile fed in "));
+    assert_non_null(strstr(buf_text(&all), "azure_client_secret=-<file "));
+    assert_non_null(strstr(buf_text(&all), "azure_login=-<environment AZURE_AUTHORITY_HOST>"));
+    assert_null(strstr(buf_text(&all), "CANARY"));
+    assert_null(strstr(buf_text(&all), "\ntoken="));
+    buf_done(&all);
+    config_free(c);
+    assert_int_equal(clean(NULL), 0);
 }
 
 static void one_way_to_sign_in(void **state)
@@ -884,6 +1018,8 @@ int main(void)
         TEST(files_move_away_only_with_auto_loader),
         TEST(the_folder_of_the_code_is_a_workspace_folder),
         TEST(one_way_to_sign_in),
+        TEST(every_way_to_sign_in),
+        TEST(the_way_and_its_sources_are_shown),
         TEST(secrets_leave_the_environment_and_never_show),
         TEST(files_win_over_variables_and_are_read_again),
         TEST(systemd_credentials_are_found),
