@@ -454,6 +454,7 @@ static void receive(struct intake *in)
         int64_t now = clock_mono_us();
         bool reading = may_read(in, now);
 
+        atomic_store(&in->p->intake_turn_us, now);
         if (!turn(in, reading, next_wait_us(in, now)))
             return;
         (void)pipeline_woken(in->p->wake_intake, 0);

@@ -90,7 +90,7 @@ static void first_error(struct counters *c, struct buf *line)
     }
 }
 
-static void build_line(struct live *live, struct buf *line)
+void live_describe(struct live *live, struct buf *line)
 {
     struct counters *c = live->counters;
     int64_t oldest = atomic_load(&c->oldest_wall_us);
@@ -119,7 +119,7 @@ static void show_line(struct live *live)
     struct buf line;
 
     buf_init(&line, 1024);
-    build_line(live, &line);
+    live_describe(live, &line);
     /* A wrapped line could not be taken back. Cut at a byte; the texts are ASCII but for names. */
     if (line.len >= width)
         line.len = width - 1;

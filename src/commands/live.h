@@ -10,6 +10,7 @@
 #ifndef COMMANDS_LIVE_H
 #define COMMANDS_LIVE_H
 
+#include "base/buf.h"
 #include "status/counters.h"
 
 #include <stdbool.h>
@@ -25,6 +26,8 @@ struct live {
 
 void live_start(struct live *live, struct counters *counters, bool want_line);
 void live_show(struct live *live, int64_t mono_us);
+/* The text of the live line, also where there is no terminal. */
+void live_describe(struct live *live, struct buf *line);
 /* Removes the live line; `say` logs the totals. */
 void live_end(struct live *live, bool say);
 

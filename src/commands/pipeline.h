@@ -35,6 +35,7 @@ struct pipeline {
     atomic_bool intake_ended, pack_ended, ship_ended;
     atomic_bool broken;                    /* ERR_BROKEN somewhere: exit code 4 */
     atomic_bool reload_secrets;            /* SIGHUP: ship reads them again */
+    atomic_int_least64_t intake_turn_us;   /* monotonic; intake went round */
     atomic_int_least64_t stop_deadline_us; /* monotonic; 0: not stopping */
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "commands/jobkeeping.h"
 #include "commands/live.h"
 #include "commands/options.h"
@@ -31,6 +32,7 @@ struct run {
     struct limits limits;
     struct gaps *gaps;
     struct live live;
+    struct notify notify;
     pthread_t intake, pack, ship;
     unsigned started; /* loops, in that order */
     bool state_open, pipeline_open;
@@ -150,6 +152,7 @@ static void begin_stop(struct run *r, const char *why)
 
     if (!atomic_load(&p->stop_deadline_us)) {
         atomic_store(&p->stop_deadline_us, clock_mono_us() + p->settings->stop_us);
+        notify_stopping(&r->notify);
         LOG_INFO("stopping", LOG_TEXT("reason", why),
             LOG_INT("at_most_ms", p->settings->stop_us / 1000));
     }
@@ -183,6 +186,22 @@ static bool all_ended(struct run *r)
            atomic_load(&r->pipeline.ship_ended);
 }
 
+/* For the service manager: the picture of the live line, and that intake still goes round. */
+static void tell_manager(struct run *r, int64_t mono_us)
+{
+    struct buf line;
+
+    if (r->notify.fd < 0)
+        return;
+    buf_init(&line, 1024);
+    live_describe(&r->live, &line);
+    notify_status(&r->notify, buf_text(&line));
+    buf_done(&line);
+    notify_alive(&r->notify, mono_us,
+        atomic_load(&r->pipeline.intake_ended) ? mono_us
+                                               : atomic_load(&r->pipeline.intake_turn_us));
+}
+
 static void watch(struct run *r)
 {
     while (!all_ended(r)) {
@@ -202,6 +221,7 @@ static void watch(struct run *r)
         if (atomic_load(&r->pipeline.broken) && !atomic_load(&r->pipeline.stop_deadline_us))
             begin_stop(r, "broken");
         live_show(&r->live, clock_mono_us());
+        tell_manager(r, clock_mono_us());
     }
 }
 
@@ -216,8 +236,10 @@ static void join_loops(struct run *r)
 static enum exit_code work(struct run *r)
 {
     struct err err;
-    enum exit_code code = recover(r);
+    enum exit_code code;
 
+    notify_status(&r->notify, "recovering");
+    code = recover(r);
     if (code != EXIT_DONE)
         return code;
     r->pipeline.jobs = jobkeeping_start(r->pipeline.settings);
@@ -229,6 +251,7 @@ static enum exit_code work(struct run *r)
         atomic_store(&r->pipeline.pack_ended, r->started < 2);
         atomic_store(&r->pipeline.ship_ended, true);
     }
+    notify_ready(&r->notify);
     watch(r);
     join_loops(r);
     jobkeeping_stop(r->pipeline.jobs);
@@ -242,6 +265,7 @@ enum exit_code run_main(const struct run_options *options)
     enum exit_code code;
     struct err err;
 
+    notify_init(&r.notify);
     code = open_state(&r);
     if (code != EXIT_DONE)
         goto out;
@@ -265,6 +289,7 @@ out:
     gaps_close(r.gaps);
     if (r.state_open)
         state_close(&r.state);
+    notify_done(&r.notify);
     return code;
 }
 
