@@ -1,5 +1,6 @@
 /* The Files API, directories: databricks-api.md 2.4. */
 #include "emulator/request.h"
+#include "emulator/rights.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -11,7 +12,7 @@ void directories_put(struct request *req)
     enum store_answer answer;
     struct err err = {0};
 
-    if (!request_target(req))
+    if (!request_target(req) || !rights_allow_target(req, true))
         return;
     answer = store_volume(req->emu->store, &req->target, true, &err);
     if (answer == STORE_OK)
@@ -25,7 +26,7 @@ void directories_head(struct request *req)
     struct err err = {0};
     int fd = -1;
 
-    if (!request_target(req))
+    if (!request_target(req) || !rights_allow_target(req, false))
         return;
     answer = store_dir(req->emu->store, &req->target, &fd, &err);
     reply_store(req, answer, "directory", &err);
@@ -40,7 +41,7 @@ void directories_delete(struct request *req)
     enum store_answer answer;
     struct err err = {0};
 
-    if (!request_target(req))
+    if (!request_target(req) || !rights_allow_target(req, true))
         return;
     answer = store_remove_dir(req->emu->store, &req->target, &err);
     if (answer == STORE_OK)
@@ -164,7 +165,8 @@ void directories_get(struct request *req)
     int fd = -1;
 
     buf_init(&after, 512);
-    if (!request_target(req) || !page_arguments(req, &page_size, &after))
+    if (!request_target(req) || !rights_allow_target(req, false) ||
+        !page_arguments(req, &page_size, &after))
         goto out;
     answer = store_dir(req->emu->store, &req->target, &fd, &err);
     if (answer == STORE_OK && !file_list(fd, &list, &err))

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #include "emulator/auth.h"
+#include "emulator/compute.h"
+#include "emulator/runbook.h"
 #include "emulator/server.h"
 
 #define CONNECTIONS_MAX 128U
@@ -144,7 +146,7 @@ static bool prepare(struct emulator *emu, const struct emulator_options *options
     };
     if ((options->cert_file != NULL) != (options->key_file != NULL))
         return err_set(err, ERR_INPUT, 0, "a certificate and its key go together");
-    if (!auth_fill(emu, options, err))
+    if (!auth_fill(emu, options, err) || !compute_fill(emu, options, err))
         return false;
     emu->root = strdup(options->root);
     if (!emu->root)
@@ -165,7 +167,7 @@ static bool prepare(struct emulator *emu, const struct emulator_options *options
         if (!store_add_schema(emu->store, options->schemas[i], err))
             return false;
     }
-    return emu->ledger != NULL;
+    return emu->ledger && runbook_recover(emu, err);
 }
 
 static void free_all(struct emulator *emu)

@@ -47,6 +47,7 @@ struct emulator_principal {
     bool admin;                 /* false: only what was granted */
 };
 #define EMULATOR_PRINCIPALS_MAX 16
+#define EMULATOR_COMPUTE_MAX 8
 
 struct emulator_options {
     const char *address; /* numeric or "localhost"; NULL: 127.0.0.1 */
@@ -68,6 +69,12 @@ struct emulator_options {
                             table its missing catalog and schema */
     const char *const *schemas; /* "catalog.schema" without a volume yet */
     size_t schema_count;
+
+    /* "ID" or "ID:serverless", ":pro", ":classic"; none: one serverless (emulator/compute.h) */
+    const char *const *warehouses;
+    size_t warehouse_count;
+    const char *const *clusters; /* none: one */
+    size_t cluster_count;
 
     const char *cert_file, *key_file; /* PEM; both: https, none: http */
 

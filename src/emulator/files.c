@@ -1,6 +1,7 @@
 /* The Files API, files: databricks-api.md 2.2, 2.3. */
 #include "emulator/httpdate.h"
 #include "emulator/request.h"
+#include "emulator/rights.h"
 
 #include <stdio.h>
 
@@ -13,6 +14,8 @@ void serve_file_put_check(struct request *req)
     bool overwrite;
 
     if (!request_target(req) || !request_query_bool(req, "overwrite", true, &overwrite))
+        return;
+    if (!rights_allow_target(req, true))
         return;
     if (req->target.directory || req->target.count <= PATH_VOLUME_PARTS) {
         reply_error(req, 400, "INVALID_PARAMETER_VALUE", NULL, "The path must name a file.");
@@ -56,7 +59,7 @@ static bool open_target(struct request *req, struct file_info *info)
     char date[HTTPDATE_SIZE];
     int fd = -1;
 
-    if (!request_target(req))
+    if (!request_target(req) || !rights_allow_target(req, false))
         return false;
     answer = req->target.directory ? STORE_MISSING
                                    : store_read(req->emu->store, &req->target, &fd, info, &err);
@@ -170,7 +173,7 @@ void serve_file_delete(struct request *req)
     enum store_answer answer;
     struct err err = {0};
 
-    if (!request_target(req))
+    if (!request_target(req) || !rights_allow_target(req, true))
         return;
     answer =
         req->target.directory ? STORE_MISSING : store_remove(req->emu->store, &req->target, &err);

@@ -71,6 +71,12 @@ struct identity {
     struct secret *token, *secret; /* or NULL */
 };
 
+struct warehouse {
+    char id[64];
+    int kind; /* 0 serverless, 1 pro, 2 classic */
+    atomic_bool running;
+};
+
 /* The user of the personal access token. */
 #define AUTH_USER "somebody@example.com"
 
@@ -85,6 +91,10 @@ struct emulator {
     struct tokens *tokens;
     struct identity *identities;
     size_t identity_count;
+    struct warehouse warehouses[EMULATOR_COMPUTE_MAX];
+    size_t warehouse_count;
+    char clusters[EMULATOR_COMPUTE_MAX][64];
+    size_t cluster_count;
     char *root; /* owned */
     char base_url[96];
     uint16_t port;

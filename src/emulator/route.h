@@ -60,6 +60,52 @@ void serve_workspace_export(struct request *req);
 void serve_workspace_file_get(struct request *req);
 void serve_workspace_delete(struct request *req);
 
+/* job_routes.c */
+void serve_job_create(struct request *req);
+void serve_job_get(struct request *req);
+void serve_job_list(struct request *req);
+void serve_job_reset(struct request *req);
+void serve_job_update(struct request *req);
+void serve_job_delete(struct request *req);
+
+/* run_routes.c */
+void serve_run_now(struct request *req);
+void serve_run_get(struct request *req);
+void serve_run_list(struct request *req);
+void serve_run_output(struct request *req);
+void serve_run_cancel(struct request *req);
+
+/* permission_routes.c */
+void serve_job_permissions_get(struct request *req);
+void serve_job_permissions_set(struct request *req);
+
+/* catalog_routes.c */
+void serve_catalog_get(struct request *req);
+void serve_schema_get(struct request *req);
+void serve_volume_get(struct request *req);
+void serve_catalog_create(struct request *req);
+void serve_schema_create(struct request *req);
+void serve_volume_create(struct request *req);
+void serve_volume_delete(struct request *req);
+void serve_catalog_list(struct request *req);
+void serve_schema_list(struct request *req);
+void serve_volume_list(struct request *req);
+void serve_table_get(struct request *req);
+void serve_table_list(struct request *req);
+void serve_metastore_assignment(struct request *req);
+
+/* grant_routes.c */
+void serve_grants_get(struct request *req);
+void serve_grants_effective(struct request *req);
+void serve_grants_patch(struct request *req);
+
+/* compute.c */
+void serve_warehouses_list(struct request *req);
+void serve_warehouses_get(struct request *req);
+void serve_warehouses_post(struct request *req);
+void serve_clusters_get(struct request *req);
+void serve_clusters_list(struct request *req);
+
 /* oidc.c */
 void oidc_host(struct request *req);
 void oidc_server(struct request *req);

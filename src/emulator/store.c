@@ -219,6 +219,19 @@ bool store_add_schema(struct store *store, const char *name, struct err *err)
     return add_dotted(store, name, 2, err);
 }
 
+bool store_remove_volume(struct store *store, const struct path *path, struct err *err)
+{
+    bool empty = true, ok = false;
+    int fd = -1;
+
+    (void)pthread_mutex_lock(&store->lock);
+    if (walk(store, path, PATH_VOLUME_PARTS - 1, MAKE_NOTHING, &fd, err) == STORE_OK)
+        ok = file_dir_remove(fd, path->part[PATH_VOLUME_PARTS - 1], &empty, err);
+    file_drop(fd);
+    (void)pthread_mutex_unlock(&store->lock);
+    return ok && (empty || err_set(err, ERR_INPUT, 400, "The volume is not empty."));
+}
+
 enum store_answer store_volume(
     struct store *store, const struct path *path, bool write, struct err *err)
 {

@@ -41,6 +41,9 @@ NODISCARD bool store_add_volume(struct store *store, const char *name, struct er
 /* "catalog.schema", without a volume yet. */
 NODISCARD bool store_add_schema(struct store *store, const char *name, struct err *err);
 
+/* An empty volume; ERR_INPUT when it holds something. */
+NODISCARD bool store_remove_volume(struct store *store, const struct path *path, struct err *err);
+
 /* STORE_OK or STORE_NO_VOLUME; with create_volumes and `write` always STORE_OK. */
 enum store_answer store_volume(
     struct store *store, const struct path *path, bool write, struct err *err);
