@@ -52,7 +52,7 @@ struct check {
     struct me me;
     struct plan *plan;
     bool volume_writable; /* a probe file was written */
-    bool owns_volume, table_there, owns_table;
+    bool volume_there, owns_volume, table_there, owns_table;
 };
 
 const char *check_status_name(enum check_status status); /* "ok", ... */
@@ -71,8 +71,6 @@ void check_stream(struct check *c);
 /* True: the workspace's host answers HTTP. */
 bool check_network(struct check *c);
 void check_workspace(struct check *c, bool reached);
-/* Names all lines of check_workspace and check_job as skipped. */
-void check_workspace_skip(struct check *c, const char *why);
 void check_job(struct check *c);
 
 /* The calls of one step: they end with "stopped" after `most_us`. False: no time is left, and the

@@ -333,7 +333,9 @@ static void look_files(struct check *c, const struct job_look *look)
     struct err err = {0};
     bool all = true;
 
-    if (!l.folders || !check_call_begin(c, "files in data/", CALL_US)) {
+    if (!c->volume_there)
+        check_say(c, CHECK_SKIP, "files in data/", NULL, "there is no volume");
+    if (!c->volume_there || !l.folders || !check_call_begin(c, "files in data/", CALL_US)) {
         free(l.folders);
         return;
     }
@@ -373,7 +375,7 @@ void check_job(struct check *c)
         check_say(c, CHECK_SKIP, "compute", NULL, "no job is wanted");
         check_say(c, CHECK_SKIP, "job", NULL,
             "none is wanted: neither DATABRICKS_JOB_CLUSTER_ID, DATABRICKS_JOB_WAREHOUSE_ID nor "
-            "DATABRICKS_JOB_SERVERLESS is set");
+            "VOLUME_UPLOADER_JOB_SERVERLESS is set");
     } else {
         look_job(c, &look);
     }

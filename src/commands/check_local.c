@@ -209,7 +209,7 @@ void check_room_text(
     double us_per_byte;
 
     buf_printf(out, "%s left for the state", str_bytes(left, sizeof(left), left_bytes));
-    if (backlog_age_us < RATE_AGE_US || backlog_bytes == 0)
+    if (backlog_age_us < RATE_AGE_US || backlog_bytes == 0 || left_bytes == 0)
         return;
     us_per_byte = (double)backlog_age_us / (double)backlog_bytes;
     /* Beyond ten years no number is worth its name. */

@@ -41,15 +41,15 @@ void check_call_failed(struct check *c, const char *name, const struct err *err,
 
 /* --- who we are --- */
 
-static void look_sign_in(struct check *c, bool *ret_ok)
+/* False: no further call makes sense. */
+static bool look_sign_in(struct check *c)
 {
     struct workspace_facts facts;
     struct err err = {0};
     char remedy[256];
 
-    *ret_ok = false;
     if (!check_call_begin(c, "sign-in", CALL_US))
-        return;
+        return false;
     if (!me_get(c->ws, &c->me, &err)) {
         workspace_facts(c->ws, &facts);
         (void)snprintf(remedy, sizeof(remedy),
@@ -59,9 +59,8 @@ static void look_sign_in(struct check *c, bool *ret_ok)
                                    : "try again later",
             facts.method);
         check_call_failed(c, "sign-in", &err, remedy);
-        return;
+        return false;
     }
-    *ret_ok = true;
     workspace_facts(c->ws, &facts);
     if (!c->me.active)
         check_say(c, CHECK_FAIL, "sign-in", "activate it in the account console",
@@ -71,6 +70,7 @@ static void look_sign_in(struct check *c, bool *ret_ok)
             c->me.display_name[0] ? " (" : "", c->me.display_name, c->me.display_name[0] ? ")" : "",
             facts.method, facts.token_url[0] ? " at " : "", facts.token_url,
             facts.token_says[0] ? ", " : "", facts.token_says);
+    return true;
 }
 
 static void look_workspace_id(struct check *c)
@@ -92,13 +92,12 @@ static void look_workspace_id(struct check *c)
 
 /* --- the volume --- */
 
-static void look_volume(struct check *c, bool *ret_there)
+static void look_volume(struct check *c)
 {
     struct catalog_volume volume = {0};
     struct err err = {0};
     bool exists = false;
 
-    *ret_there = false;
     if (!check_call_begin(c, "volume", CALL_US))
         return;
     if (!catalog_volume_get(c->ws, c->plan->options.volume, &volume, &exists, &err)) {
@@ -110,7 +109,7 @@ static void look_volume(struct check *c, bool *ret_there)
             "run `volume-uploader setup`, or correct DATABRICKS_UC_VOLUME",
             "%s does not exist, or we may not see it", c->s->volume_text);
     } else {
-        *ret_there = true;
+        c->volume_there = true;
         c->owns_volume = strcmp(volume.owner, c->me.user_name) == 0;
         check_say(c, CHECK_OK, "volume", NULL, "%s, %s%s%s", volume.full_name, volume.type,
             volume.owner[0] ? ", owner " : "", volume.owner);
@@ -302,7 +301,7 @@ static void look_grants(struct check *c)
 
 /* --- all of it --- */
 
-void check_workspace_skip(struct check *c, const char *why)
+static void skip_rest(struct check *c, const char *why)
 {
     static const char *const names[] = {
         "volume", "data/", "checkpoints/", "table", "grants", "compute", "job", "files in data/"};
@@ -313,16 +312,13 @@ void check_workspace_skip(struct check *c, const char *why)
 
 static void look_all(struct check *c)
 {
-    bool there = false;
-
-    look_sign_in(c, &there);
-    if (!there) {
-        check_workspace_skip(c, "we are not signed in");
+    if (!look_sign_in(c)) {
+        skip_rest(c, "we are not signed in");
         return;
     }
     look_workspace_id(c);
-    look_volume(c, &there);
-    if (there) {
+    look_volume(c);
+    if (c->volume_there) {
         look_folder(c, "data/", c->plan->data_path);
         look_folder(c, "checkpoints/", c->plan->checkpoint_path);
     } else {
@@ -341,21 +337,21 @@ void check_workspace(struct check *c, bool reached)
     c->step_us = clock_mono_us();
     if (!reached) {
         check_say(c, CHECK_SKIP, "sign-in", NULL, "the workspace is not reached");
-        check_workspace_skip(c, "the workspace is not reached");
+        skip_rest(c, "the workspace is not reached");
         return;
     }
     c->plan = plan_for(c->s, &err);
     if (!c->plan) {
         check_say(c, CHECK_FAIL, "settings", NULL, "%s", err.text);
         check_say(c, CHECK_SKIP, "sign-in", NULL, "the settings have mistakes");
-        check_workspace_skip(c, "the settings have mistakes");
+        skip_rest(c, "the settings have mistakes");
         return;
     }
     c->ws = workspace_for(c->s, &err);
     c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (!c->ws) {
         check_say(c, CHECK_FAIL, "sign-in", NULL, "%s", err.text);
-        check_workspace_skip(c, "we are not signed in");
+        skip_rest(c, "we are not signed in");
     } else {
         workspace_stop_on(c->ws, c->timer);
         look_all(c);
