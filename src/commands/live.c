@@ -166,6 +166,10 @@ void live_end(struct live *live, bool say)
     if (live->terminal)
         (void)fprintf(stderr, CLEAR_LINE);
     live->summed_readings = live->summed_files = live->summed_bytes = live->summed_rejected = 0;
-    if (say)
-        summary(live, "stopped");
+    if (!say)
+        return;
+    summary(live, "stopped");
+    if (waiting_readings(live->counters))
+        LOG_INFO("left_on_disk", LOG_UINT("readings", waiting_readings(live->counters)),
+            LOG_TEXT("do", "nothing: the next start delivers them"));
 }

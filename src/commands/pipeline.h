@@ -27,8 +27,9 @@ struct pipeline {
     struct gaps *gaps;
     struct counters *counters;
     struct jobkeeping *jobs; /* keeps the ingestion job; NULL: there is none to keep */
-    uint64_t first_seq; /* of the next reading */
-    int trace_fd;       /* -1, or a pipe of 16-byte records: durable_seq, stream offset */
+    uint64_t first_seq;      /* of the next reading */
+    bool live_line;          /* a terminal shows one: routine events are not logged */
+    int trace_fd;            /* -1, or a pipe of 16-byte records: durable_seq, stream offset */
 
     int wake_intake, wake_pack, wake_ship, wake_main; /* eventfds */
     atomic_bool stopping;                             /* SIGTERM: intake ends first */

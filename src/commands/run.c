@@ -282,6 +282,7 @@ enum exit_code run_main(const struct run_options *options)
     r.pipeline.gaps = r.gaps;
     r.pipeline.counters = options->counters;
     r.pipeline.trace_fd = options->trace_fd;
+    r.pipeline.live_line = options->live_line && isatty(STDERR_FILENO);
     code = work(&r);
 out:
     if (r.pipeline_open)

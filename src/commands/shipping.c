@@ -46,16 +46,24 @@ static void publish(struct pipeline *p, struct uploader *u)
     atomic_store(&c->ship, (int)status);
 }
 
+/* The live line counts files; a line for each would push it away. */
+static void tell_delivered(struct pipeline *p, const struct uploader_event *e)
+{
+    LOG_AT(p->live_line ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "delivered",
+        LOG_TEXT("file", e->entry.text), LOG_UINT("bytes", e->entry.bytes),
+        LOG_UINT("readings", e->entry.name.last_seq - e->entry.name.first_seq + 1),
+        LOG_INT("took_ms", e->took_us / 1000), LOG_UINT("attempts", e->attempts),
+        LOG_TEXT("how", e->repaired    ? "repaired"
+                        : e->was_there ? "was there already"
+                                       : "sent"));
+}
+
 /* `ill`: what the last ILL said, for the line that says it is over. */
 static void tell(struct pipeline *p, const struct uploader_event *e, struct err *ill)
 {
     switch (e->kind) {
     case UPLOADER_DELIVERED:
-        LOG_INFO("delivered", LOG_TEXT("file", e->entry.text), LOG_UINT("bytes", e->entry.bytes),
-            LOG_UINT("readings", e->entry.name.last_seq - e->entry.name.first_seq + 1),
-            LOG_INT("took_ms", e->took_us / 1000), LOG_UINT("attempts", e->attempts),
-            LOG_TEXT("was_there", e->was_there ? "yes" : "no"),
-            LOG_TEXT("repaired", e->repaired ? "yes" : "no"));
+        tell_delivered(p, e);
         pipeline_wake(p->wake_pack); /* there is room again */
         break;
     case UPLOADER_REFUSED:
