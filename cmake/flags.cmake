@@ -40,7 +40,7 @@ if(WERROR)
 endif()
 
 # The same bytes from two build directories.
-add_if_known(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+add_if_known(-ffile-prefix-map=${CMAKE_BINARY_DIR}=build -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 
 # The file system layer has 64-bit offsets on every machine.
 add_compile_definitions(_FILE_OFFSET_BITS=64)
