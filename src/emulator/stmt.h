@@ -80,9 +80,9 @@ struct stmt {
     size_t item_count;
     struct stmt_pair *pairs; /* properties; COPY INTO: "format.<k>", "copy.<k>", lower case */
     size_t pair_count;
-    uint64_t limit;  /* SELECT ... LIMIT; UINT64_MAX: none */
-    char format[16]; /* FILEFORMAT, upper case */
-    char pattern[STMT_NAME_MAX];
+    uint64_t limit;              /* SELECT ... LIMIT; UINT64_MAX: none */
+    char format[16];             /* FILEFORMAT, upper case */
+    char pattern[STMT_NAME_MAX]; /* PATTERN; SELECT count(*): the alias */
 };
 
 /* The next statement of a script without its blanks and comments around; false: no more. */
