@@ -9,25 +9,11 @@
 #include <strings.h>
 
 #include "base/clock.h"
-#include "emulator/loader_python.h"
+#include "emulator/loader_values.h"
 
-#define NAMES_MAX 128U
 #define BLOCKS_MAX 32U
 #define BATCH_FILES 1000U /* cloudFiles.maxFilesPerTrigger */
 #define RETENTION_US (30 * CLOCK_DAY_US)
-
-enum value_kind { VALUE_UNKNOWN, VALUE_NONE, VALUE_TEXT, VALUE_TRUE, VALUE_FALSE, VALUE_ARGUMENTS };
-
-struct value {
-    enum value_kind kind;
-    char text[LOADER_TEXT_MAX];
-};
-
-struct named {
-    char name[64];
-    bool declared, required; /* of an argument */
-    struct value value;
-};
 
 /* An indented part that is taken or passed over. */
 struct block {
@@ -38,8 +24,7 @@ struct block {
 
 struct script {
     const struct python *python;
-    struct named *variables, *arguments;
-    size_t variable_count, argument_count;
+    struct script_names names;
     struct block blocks[BLOCKS_MAX];
     size_t block_count;
     bool parsed; /* parse_args was called */
@@ -48,191 +33,9 @@ struct script {
     struct loader_stream *out;
 };
 
-/* --- names --- */
-
-static struct named *find(struct named *names, size_t count, struct span name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (span_is(name, names[i].name))
-            return &names[i];
-    }
-    return NULL;
-}
-
-static struct named *find_or_add(
-    struct named *names, size_t *count, struct span name, struct err *err)
-{
-    struct named *found = find(names, *count, name);
-
-    if (found)
-        return found;
-    if (*count == NAMES_MAX || name.len >= sizeof(names->name)) {
-        err_set(err, ERR_INPUT, 0, "the script has more names than the emulator follows");
-        return NULL;
-    }
-    found = &names[(*count)++];
-    *found = (struct named){0};
-    memcpy(found->name, name.data, name.len);
-    return found;
-}
-
-static void set_text(struct value *value, struct span text)
-{
-    value->kind = text.len < sizeof(value->text) ? VALUE_TEXT : VALUE_UNKNOWN;
-    if (value->kind == VALUE_TEXT) {
-        memcpy(value->text, text.data, text.len);
-        value->text[text.len] = '\0';
-    }
-}
-
-/* "--archive-after" is args.archive_after. */
-static bool argument_name(struct span flag, char *out, size_t size)
-{
-    if (!span_starts(flag, "--") || flag.len - 2 >= size || flag.len == 2)
-        return false;
-    for (size_t i = 2; i < flag.len; i++)
-        out[i - 2] = flag.data[i] == '-' ? '_' : flag.data[i];
-    out[flag.len - 2] = '\0';
-    return true;
-}
-
-/* --- expressions --- */
-
-/* The next comma or the end, outside brackets. */
-static size_t expression_end(const struct python_token *t, size_t from, size_t to)
-{
-    int depth = 0;
-
-    for (size_t i = from; i < to; i++) {
-        if (depth == 0 && python_is(&t[i], ','))
-            return i;
-        depth += python_is(&t[i], '(') || python_is(&t[i], '[') || python_is(&t[i], '{');
-        depth -= python_is(&t[i], ')') || python_is(&t[i], ']') || python_is(&t[i], '}');
-    }
-    return to;
-}
-
-/* One name, text, number or args.x at `from`; *ret_next behind it. */
-static void atom(const struct script *s, const struct python_token *t, size_t from, size_t to,
-    struct value *ret, size_t *ret_next)
-{
-    const struct named *found;
-
-    *ret = (struct value){.kind = VALUE_UNKNOWN};
-    *ret_next = from + 1;
-    if (t[from].kind == PYTHON_TEXT || t[from].kind == PYTHON_NUMBER) {
-        set_text(ret, t[from].bytes);
-        return;
-    }
-    if (t[from].kind != PYTHON_NAME)
-        return;
-    if (python_named(&t[from], "True") || python_named(&t[from], "False")) {
-        ret->kind = python_named(&t[from], "True") ? VALUE_TRUE : VALUE_FALSE;
-        return;
-    }
-    if (python_named(&t[from], "None")) {
-        ret->kind = VALUE_NONE;
-        return;
-    }
-    found = find(s->variables, s->variable_count, t[from].bytes);
-    if (!found)
-        return;
-    *ret = found->value;
-    if (ret->kind == VALUE_ARGUMENTS && from + 2 < to && python_is(&t[from + 1], '.')) {
-        found = find(s->arguments, s->argument_count, t[from + 2].bytes);
-        *ret = (struct value){.kind = VALUE_UNKNOWN};
-        if (found)
-            *ret = found->value;
-        *ret_next = from + 3;
-    }
-}
-
-/* Atoms side by side (texts) or with '+'. */
-static void evaluate(
-    const struct script *s, const struct python_token *t, size_t from, size_t to, struct value *ret)
-{
-    struct value next;
-    bool plus = true;
-
-    *ret = (struct value){.kind = VALUE_UNKNOWN};
-    while (to > from + 1 && python_is(&t[from], '(') && python_is(&t[to - 1], ')')) {
-        from++;
-        to--;
-    }
-    for (size_t i = from; i < to;) {
-        bool text = t[i].kind == PYTHON_TEXT;
-
-        if (i > from && python_is(&t[i], '+')) {
-            plus = true;
-            i++;
-            continue;
-        }
-        if (!plus && !(text && t[i - 1].kind == PYTHON_TEXT)) {
-            ret->kind = VALUE_UNKNOWN;
-            return;
-        }
-        atom(s, t, i, to, &next, &i);
-        if (ret->kind == VALUE_TEXT && next.kind == VALUE_TEXT &&
-            strlen(ret->text) + strlen(next.text) < sizeof(ret->text)) {
-            memcpy(ret->text + strlen(ret->text), next.text, strlen(next.text) + 1);
-        } else if (ret->kind == VALUE_UNKNOWN && plus && next.kind != VALUE_UNKNOWN) {
-            *ret = next;
-        } else {
-            ret->kind = VALUE_UNKNOWN;
-            return;
-        }
-        plus = false;
-    }
-}
-
-static bool not_followed(const struct python_token *at, const char *what, struct err *err)
-{
-    return err_set(
-        err, ERR_INPUT, 0, "line %d: the emulator does not follow this %s", at->line, what);
-}
-
-/* A call's argument number `wanted`, or the one called `keyword`. */
-struct call {
-    const struct python_token *t;
-    size_t from, to; /* inside the brackets */
-};
-
-static bool argument(const struct script *s, const struct call *call, size_t wanted,
-    const char *keyword, struct value *ret)
-{
-    size_t number = 0;
-
-    for (size_t at = call->from; at < call->to;) {
-        size_t end = expression_end(call->t, at, call->to);
-        bool named = end > at + 1 && call->t[at].kind == PYTHON_NAME &&
-                     python_is(&call->t[at + 1], '=') && !python_is(&call->t[at + 2], '=');
-
-        if (named ? keyword && python_named(&call->t[at], keyword) : number == wanted) {
-            evaluate(s, call->t, named ? at + 2 : at, end, ret);
-            return true;
-        }
-        number += !named;
-        at = end + 1;
-    }
-    return false;
-}
-
-/* The text of an argument that must have one. */
-static bool text_argument(const struct script *s, const struct call *call, size_t wanted,
-    const char *keyword, struct value *ret, struct err *err)
-{
-    if (!argument(s, call, wanted, keyword, ret) || ret->kind == VALUE_UNKNOWN)
-        return not_followed(&call->t[call->from], "argument", err);
-    if (ret->kind == VALUE_NONE)
-        return err_set(err, ERR_INPUT, 0, "line %d: an argument is None", call->t[call->from].line);
-    if (ret->kind == VALUE_TRUE || ret->kind == VALUE_FALSE)
-        set_text(ret, span_of(ret->kind == VALUE_TRUE ? "true" : "false"));
-    return true;
-}
-
 /* --- options --- */
 
-static bool copy_text(char *out, size_t size, const struct value *value, struct err *err)
+static bool copy_text(char *out, size_t size, const struct script_value *value, struct err *err)
 {
     return str_copy(out, size, value->text) ||
            err_set(err, ERR_INPUT, 0, "'%.60s...' is too long for the emulator", value->text);
@@ -255,7 +58,7 @@ static bool harmless(const char *key, const char *value)
 }
 
 static bool cloud_option(
-    struct script *s, const char *key, const struct value *value, struct err *err)
+    struct script *s, const char *key, const struct script_value *value, struct err *err)
 {
     struct loader_stream *out = s->out;
 
@@ -284,13 +87,13 @@ static bool cloud_option(
         "[CF_UNKNOWN_OPTION_KEYS_ERROR] Found unknown option keys: cloudFiles.%.60s", key);
 }
 
-static bool option(struct script *s, const struct call *call, struct err *err)
+static bool option(struct script *s, const struct script_call *call, struct err *err)
 {
     static const char cloud[] = "cloudFiles.";
-    struct value key, value;
+    struct script_value key, value;
 
-    if (!text_argument(s, call, 0, "key", &key, err) ||
-        !text_argument(s, call, 1, "value", &value, err))
+    if (!script_text_argument(&s->names, call, 0, "key", &key, err) ||
+        !script_text_argument(&s->names, call, 1, "value", &value, err))
         return false;
     if (s->writing)
         return strcmp(key.text, "checkpointLocation") != 0 ||
@@ -304,25 +107,26 @@ static bool option(struct script *s, const struct call *call, struct err *err)
 
 /* --- argparse --- */
 
-static bool declare(struct script *s, const struct call *call, struct err *err)
+static bool declare(struct script *s, const struct script_call *call, struct err *err)
 {
-    struct value flag, value;
-    struct named *named;
+    struct script_value flag, value;
+    struct script_name *named;
     char name[64];
 
-    if (!text_argument(s, call, 0, NULL, &flag, err))
+    if (!script_text_argument(&s->names, call, 0, NULL, &flag, err))
         return false;
-    if (!argument_name(span_of(flag.text), name, sizeof(name)))
-        return not_followed(&call->t[call->from], "argument of the command line", err);
-    named = find_or_add(s->arguments, &s->argument_count, span_of(name), err);
+    if (!script_argument_name(span_of(flag.text), name, sizeof(name)))
+        return script_not_followed(&call->t[call->from], "argument of the command line", err);
+    named = script_find_or_add(s->names.arguments, &s->names.argument_count, span_of(name), err);
     if (!named)
         return false;
     named->declared = true;
-    if (argument(s, call, SIZE_MAX, "required", &value))
+    if (script_argument(&s->names, call, SIZE_MAX, "required", &value))
         named->required = value.kind == VALUE_TRUE;
     if (named->value.kind == VALUE_UNKNOWN) /* not given */
         named->value.kind = VALUE_NONE;
-    if (named->value.kind == VALUE_NONE && argument(s, call, SIZE_MAX, "default", &value))
+    if (named->value.kind == VALUE_NONE &&
+        script_argument(&s->names, call, SIZE_MAX, "default", &value))
         named->value = value;
     return true;
 }
@@ -331,8 +135,8 @@ static bool declare(struct script *s, const struct call *call, struct err *err)
 static bool check_arguments(struct script *s, struct err *err)
 {
     s->parsed = true;
-    for (size_t i = 0; i < s->argument_count; i++) {
-        const struct named *argument = &s->arguments[i];
+    for (size_t i = 0; i < s->names.argument_count; i++) {
+        const struct script_name *argument = &s->names.arguments[i];
 
         if (!argument->declared)
             return err_set(err, ERR_INPUT, 0, "SystemExit: 2: error: unrecognized arguments: --%s",
@@ -353,39 +157,40 @@ static bool take_parameters(struct script *s, const json_t *parameters, struct e
         const char *text = json_string_value(json_array_get(parameters, i));
         const char *equals = text ? strchr(text, '=') : NULL;
         size_t len = !text ? 0 : equals ? (size_t)(equals - text) : strlen(text);
-        struct named *named;
+        struct script_name *named;
         char name[64];
 
-        if (!text || !argument_name((struct span){text, len}, name, sizeof(name)) ||
+        if (!text || !script_argument_name((struct span){text, len}, name, sizeof(name)) ||
             (!equals && i + 1 == count))
             return err_set(err, ERR_INPUT, 0, "SystemExit: 2: error: unrecognized arguments: %.80s",
                 text ? text : "");
-        named = find_or_add(s->arguments, &s->argument_count, span_of(name), err);
+        named =
+            script_find_or_add(s->names.arguments, &s->names.argument_count, span_of(name), err);
         if (!named)
             return false;
         if (!equals)
             text = json_string_value(json_array_get(parameters, ++i));
-        set_text(&named->value, span_of(equals ? equals + 1 : text ? text : ""));
+        script_set_text(&named->value, span_of(equals ? equals + 1 : text ? text : ""));
     }
     return true;
 }
 
 /* --- statements --- */
 
-static bool set_format(struct script *s, const struct call *call, struct err *err)
+static bool set_format(struct script *s, const struct script_call *call, struct err *err)
 {
-    struct value value;
+    struct script_value value;
 
     if (s->writing)
         return true;
-    return text_argument(s, call, 0, "source", &value, err) &&
+    return script_text_argument(&s->names, call, 0, "source", &value, err) &&
            copy_text(s->format, sizeof(s->format), &value, err);
 }
 
-static bool call_method(
-    struct script *s, const struct python_token *name, const struct call *call, struct err *err)
+static bool call_method(struct script *s, const struct python_token *name,
+    const struct script_call *call, struct err *err)
 {
-    struct value value;
+    struct script_value value;
 
     if (python_named(name, "add_argument"))
         return declare(s, call, err);
@@ -400,18 +205,18 @@ static bool call_method(
     if (python_named(name, "option"))
         return option(s, call, err);
     if (python_named(name, "options"))
-        return not_followed(name, "call of options()", err);
+        return script_not_followed(name, "call of options()", err);
     if (python_named(name, "format"))
         return set_format(s, call, err);
     if (python_named(name, "load"))
-        return text_argument(s, call, 0, "path", &value, err) &&
+        return script_text_argument(&s->names, call, 0, "path", &value, err) &&
                copy_text(s->out->source, sizeof(s->out->source), &value, err);
     if (python_named(name, "toTable"))
-        return text_argument(s, call, 0, "tableName", &value, err) &&
+        return script_text_argument(&s->names, call, 0, "tableName", &value, err) &&
                copy_text(s->out->table, sizeof(s->out->table), &value, err);
     if (python_named(name, "trigger")) {
-        s->available_now =
-            argument(s, call, SIZE_MAX, "availableNow", &value) && value.kind == VALUE_TRUE;
+        s->available_now = script_argument(&s->names, call, SIZE_MAX, "availableNow", &value) &&
+                           value.kind == VALUE_TRUE;
         return s->available_now || err_set(err, ERR_INPUT, 0,
                                        "line %d: only trigger(availableNow=True) ends", name->line);
     }
@@ -436,13 +241,13 @@ static bool follow_calls(
     struct script *s, const struct python_token *t, size_t from, size_t to, struct err *err)
 {
     for (size_t i = from; i + 1 < to; i++) {
-        struct call call = {.t = t};
+        struct script_call call = {.t = t};
 
         if (!python_is(&t[i], '.') || t[i + 1].kind != PYTHON_NAME)
             continue;
         if (python_named(&t[i + 1], "readStream")) {
             if (s->reading)
-                return not_followed(&t[i], "second stream", err);
+                return script_not_followed(&t[i], "second stream", err);
             s->reading = true;
         } else if (python_named(&t[i + 1], "writeStream")) {
             s->writing = true;
@@ -460,7 +265,8 @@ static bool follow_calls(
 static bool assign(
     struct script *s, const struct python_token *t, size_t from, size_t to, struct err *err)
 {
-    struct named *variable = find_or_add(s->variables, &s->variable_count, t[from].bytes, err);
+    struct script_name *variable =
+        script_find_or_add(s->names.variables, &s->names.variable_count, t[from].bytes, err);
     bool arguments = false;
 
     if (!variable)
@@ -468,9 +274,9 @@ static bool assign(
     for (size_t i = from + 2; i < to; i++)
         arguments = arguments || python_named(&t[i], "parse_args");
     if (arguments)
-        variable->value = (struct value){.kind = VALUE_ARGUMENTS};
+        variable->value = (struct script_value){.kind = VALUE_ARGUMENTS};
     else
-        evaluate(s, t, from + 2, to, &variable->value);
+        script_evaluate(&s->names, t, from + 2, to, &variable->value);
     return true;
 }
 
@@ -479,7 +285,7 @@ static bool condition(const struct script *s, const struct python_token *t, size
     bool *ret, struct err *err)
 {
     bool negated = false, none_asked = false, truth;
-    struct value value;
+    struct script_value value;
     size_t next;
 
     if (python_named(&t[from], "__name__")) {
@@ -491,8 +297,8 @@ static bool condition(const struct script *s, const struct python_token *t, size
         from++;
     }
     if (from >= to)
-        return not_followed(&t[from], "condition", err);
-    atom(s, t, from, to, &value, &next);
+        return script_not_followed(&t[from], "condition", err);
+    script_atom(&s->names, t, from, to, &value, &next);
     if (next < to && python_named(&t[next], "is")) {
         none_asked = true;
         next++;
@@ -501,11 +307,11 @@ static bool condition(const struct script *s, const struct python_token *t, size
             next++;
         }
         if (next >= to || !python_named(&t[next], "None"))
-            return not_followed(&t[from], "condition", err);
+            return script_not_followed(&t[from], "condition", err);
         next++;
     }
     if (next != to || value.kind == VALUE_UNKNOWN || value.kind == VALUE_ARGUMENTS)
-        return not_followed(&t[from], "condition", err);
+        return script_not_followed(&t[from], "condition", err);
     truth = none_asked ? value.kind == VALUE_NONE
                        : value.kind == VALUE_TRUE || (value.kind == VALUE_TEXT && value.text[0]);
     *ret = truth != negated;
@@ -536,10 +342,10 @@ static bool open_block(
         if (!condition(s, t, from + 1, to - 1, &taken, err))
             return false;
     } else if (taken && (python_named(&t[from], "while") || python_named(&t[from], "for"))) {
-        return not_followed(&t[from], "loop", err);
+        return script_not_followed(&t[from], "loop", err);
     }
     if (s->block_count == BLOCKS_MAX)
-        return not_followed(&t[from], "depth of blocks", err);
+        return script_not_followed(&t[from], "depth of blocks", err);
     s->blocks[s->block_count++] =
         (struct block){.indent = t[from].indent, .taken = taken, .if_taken = if_taken || taken};
     return true;
@@ -562,7 +368,7 @@ static bool follow_line(
         return true;
     if (otherwise || python_named(&t[from], "if") || python_named(&t[from], "for") ||
         python_named(&t[from], "while"))
-        return not_followed(&t[from], "statement on one line", err);
+        return script_not_followed(&t[from], "statement on one line", err);
     if (!follow_calls(s, t, from, to, err))
         return false;
     return !(to - from > 2 && t[from].kind == PYTHON_NAME && python_is(&t[from + 1], '=') &&
@@ -656,15 +462,15 @@ bool loader_script(
     bool ok = false;
 
     *ret = (struct loader_stream){.batch_files = BATCH_FILES, .retention_us = RETENTION_US};
-    script.variables = calloc(NAMES_MAX, sizeof(*script.variables));
-    script.arguments = calloc(NAMES_MAX, sizeof(*script.arguments));
-    if (!script.variables || !script.arguments)
+    script.names.variables = calloc(SCRIPT_NAMES_MAX, sizeof(*script.names.variables));
+    script.names.arguments = calloc(SCRIPT_NAMES_MAX, sizeof(*script.names.arguments));
+    if (!script.names.variables || !script.names.arguments)
         err_set(err, ERR_FULL, ENOMEM, "no memory for a script");
     else
         ok = python_read(code, &python, err) && take_parameters(&script, parameters, err) &&
              follow(&script, err) && conclude(&script, err);
     python_done(&python);
-    free(script.variables);
-    free(script.arguments);
+    free(script.names.variables);
+    free(script.names.arguments);
     return ok;
 }
