@@ -1,9 +1,9 @@
 # The front door: one line a target; the work is in CMake and scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop bench install format lint release check clean packages
+.PHONY: help demo test interop bench install package package-test kelvin-app format lint release check clean packages
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: release ## the main job on your machine, no account needed (about 20 seconds)
 	@build/release/volume-uploader demo
@@ -20,6 +20,17 @@ bench: packages ## the figures of docs/performance.md
 
 install: release ## into PREFIX (default /usr/local)
 	@cmake --install build/release --prefix "$${PREFIX:-/usr/local}" --strip
+
+package: packages ## the Debian package, in build/package/
+	@scripts/install-packages package
+	@scripts/package
+
+package-test: packages ## packages, image steps and reproducible builds, in clean Debian trees (root, about 10 minutes)
+	@scripts/install-packages test package
+	@python3 -B tests/package/all.py
+
+kelvin-app: ## the Kelvin app, in build/kelvin-app/; ASSEMBLE="--sign-in token --job warehouse" for another one
+	@deploy/kelvin/assemble $(ASSEMBLE) build/kelvin-app
 
 release: packages ## builds build/release/volume-uploader
 	@cmake --workflow --preset release
