@@ -51,8 +51,16 @@ static bool handshake_cut(const char *text)
            strcasestr(text, "unexpected eof") || strcasestr(text, "timed out");
 }
 
+/* With TLS 1.3 the answer to a missing client certificate comes after the handshake. */
+static bool wants_certificate(const char *text)
+{
+    return strcasestr(text, "certificate required") || strcasestr(text, "alert bad certificate");
+}
+
 static enum error_class curl_class(const struct http_answer *a)
 {
+    if (wants_certificate(a->curl_text))
+        return CLASS_TLS;
     if (a->connect_status == 407 || a->connect_status == 403)
         return CLASS_ROUTING;
     switch (a->curl) {
@@ -119,6 +127,10 @@ static const char *tls_advice(const struct http_answer *a)
 {
     const char *text = a->curl_text;
 
+    if (wants_certificate(text))
+        return "it wants a client certificate: set client_cert_file (and client_key_file)";
+    if (a->curl == CURLE_SSL_CERTPROBLEM)
+        return "our client certificate or its key cannot be used: check both files";
     if (strcasestr(text, "not yet valid"))
         return "the certificate is not valid yet: check this machine's clock";
     if (strcasestr(text, "expired"))
@@ -140,7 +152,7 @@ static bool judge_curl(const struct context *c, struct api_error *ret, struct er
     ret->class = curl_class(a);
     buf_init(&text, 2048);
     (void)buf_printf(&text, "%s: %s", c->words->what,
-        refused && ret->class == CLASS_TLS ? tls_advice(a) : curl_advice(a, ret->class));
+        ret->class == CLASS_TLS ? tls_advice(a) : curl_advice(a, ret->class));
     if (refused)
         add_certificate(a, &text);
     (void)buf_add_text(&text, ": ");

@@ -63,6 +63,33 @@ static bool make_certificate(const char *name, const char *alt)
     return run(argv);
 }
 
+static void put(const char *name, const char *text)
+{
+    FILE *file = fopen(name, "we");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* "old": good in every way, but its time was in 2020. */
+static bool make_expired(void)
+{
+    static const char *const request[] = {"openssl", "req", "-new", "-newkey", "ec", "-pkeyopt",
+        "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=old", "-keyout", "old.key", "-out",
+        "old.csr", NULL};
+    static const char *const sign[] = {"openssl", "ca", "-batch", "-config", "ca.cnf", "-selfsign",
+        "-keyfile", "old.key", "-in", "old.csr", "-out", "old.pem", "-startdate", "20200101000000Z",
+        "-enddate", "20200102000000Z", NULL};
+
+    put("index", "");
+    put("serial", "01");
+    put("ca.cnf", "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nserial=serial\nnew_certs_dir=.\n"
+                  "default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n"
+                  "[e]\nsubjectAltName=IP:127.0.0.1\n");
+    return run(request) && run(sign);
+}
+
 static int begin(void **state)
 {
     struct err err;
@@ -78,7 +105,8 @@ static int begin(void **state)
         return -1;
     file_drop(fd);
     have_openssl = make_certificate("good", "IP:127.0.0.1") &&
-                   make_certificate("other", "DNS:other.example.org");
+                   make_certificate("other", "DNS:other.example.org") &&
+                   make_certificate("client", "DNS:client") && make_expired();
     return 0;
 }
 
@@ -109,12 +137,14 @@ static int free_port(void)
     return ntohs(at.sin_port);
 }
 
-static bool ask(const char *certificate, const char *extra, const char *ca_file, struct err *err)
+/* openssl's server with this certificate, and one question to it; `o` says how we come. */
+static bool ask_with(const char *certificate, const char *const extra[2],
+    struct workspace_options o, bool as_proxy, struct err *err)
 {
     char cert[64], key[64], port[16], host[64];
-    const char *argv[] = {
-        "openssl", "s_server", "-accept", port, "-cert", cert, "-key", key, "-WWW", extra, NULL};
-    struct workspace_options o = {.host = host, .ca_file = ca_file};
+    const char *argv[] = {"openssl", "s_server", "-accept", port, "-cert", cert, "-key", key,
+        "-WWW", extra[0], extra[0] ? extra[1] : NULL, extra[0] && extra[1] ? "-CAfile" : NULL,
+        extra[0] && extra[1] ? "client.pem" : NULL, NULL};
     struct workspace *ws;
     struct me me = {.id = ""};
     bool ok = false;
@@ -124,6 +154,8 @@ static bool ask(const char *certificate, const char *extra, const char *ca_file,
     snprintf(key, sizeof(key), "%s.key", certificate);
     snprintf(port, sizeof(port), "%d", free_port());
     snprintf(host, sizeof(host), "https://127.0.0.1:%s", port);
+    o.host = as_proxy ? "https://workspace.example" : host;
+    o.proxy = as_proxy ? host : NULL;
     pid = start(argv, "log");
     assert_true(pid > 0);
     o.token = secret_new(span_of("CANARY"), err);
@@ -141,6 +173,13 @@ static bool ask(const char *certificate, const char *extra, const char *ca_file,
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
     return ok;
+}
+
+static bool ask(const char *certificate, const char *extra, const char *ca_file, struct err *err)
+{
+    const char *const more[2] = {extra, NULL};
+
+    return ask_with(certificate, more, (struct workspace_options){.ca_file = ca_file}, false, err);
 }
 
 static void a_private_ca_is_accepted_when_named(void **state)
@@ -202,6 +241,63 @@ static void a_missing_ca_file_is_denied(void **state)
     assert_non_null(strstr(err.text, "CA file"));
 }
 
+static void an_expired_certificate_is_told_with_its_dates_and_our_clock(void **state)
+{
+    struct err err = {.text = ""};
+
+    (void)state;
+    if (!have_openssl)
+        skip();
+    assert_false(ask("old", NULL, "old.pem", &err));
+    assert_int_equal(err.kind, ERR_DENIED);
+    if (!strstr(err.text, "expired") || !strstr(err.text, "clock says 20") ||
+        !strstr(err.text, "'CN = old' of 'CN = old', Jan  1 00:00:00 2020 GMT to Jan  2 00:00"))
+        fail_msg("%s", err.text);
+}
+
+static void a_gateway_may_ask_for_our_certificate(void **state)
+{
+    static const char *const asks[2] = {"-Verify", "1"};
+    struct workspace_options o = {.ca_file = "good.pem"};
+    struct err err = {.text = ""};
+
+    (void)state;
+    if (!have_openssl)
+        skip();
+    assert_false(ask_with("good", asks, o, false, &err));
+    assert_int_equal(err.kind, ERR_DENIED);
+    if (!strstr(err.text, "client certificate"))
+        fail_msg("%s", err.text);
+    o.client_cert_file = "client.pem";
+    o.client_key_file = "client.key";
+    if (!ask_with("good", asks, o, false, &err))
+        fail_msg("%s", err.text);
+    o.client_key_file = "good.key"; /* of another certificate */
+    assert_false(ask_with("good", asks, o, false, &err));
+    assert_int_equal(err.kind, ERR_DENIED);
+    if (!strstr(err.text, "client certificate"))
+        fail_msg("%s", err.text);
+}
+
+static void a_proxy_has_a_ca_of_its_own(void **state)
+{
+    static const char *const none[2] = {NULL, NULL};
+    struct workspace_options o = {.ca_file = "other.pem"};
+    struct err err = {.text = ""};
+
+    (void)state;
+    if (!have_openssl)
+        skip();
+    assert_false(ask_with("good", none, o, true, &err));
+    assert_int_equal(err.kind, ERR_DENIED); /* its certificate is unknown */
+    if (!strstr(err.text, "unknown issuer"))
+        fail_msg("%s", err.text);
+    o.proxy_ca_file = "good.pem";
+    assert_false(ask_with("good", none, o, true, &err)); /* no proxy, but now we talk to it */
+    if (strstr(err.text, "issuer") || strstr(err.text, "certificate"))
+        fail_msg("%s", err.text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +306,9 @@ int main(void)
         cmocka_unit_test(another_name_is_denied),
         cmocka_unit_test(old_protocols_are_denied),
         cmocka_unit_test(a_missing_ca_file_is_denied),
+        cmocka_unit_test(an_expired_certificate_is_told_with_its_dates_and_our_clock),
+        cmocka_unit_test(a_gateway_may_ask_for_our_certificate),
+        cmocka_unit_test(a_proxy_has_a_ca_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
