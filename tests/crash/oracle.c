@@ -78,10 +78,13 @@ void oracle_make(
     out->count = count;
 }
 
-void oracle_durable(uint32_t first, uint64_t durable_seq)
+uint32_t oracle_durable(uint32_t first, uint64_t durable_seq)
 {
-    for (uint32_t n = first; n < now.readings; n++)
-        readings[n].durable = readings[n].durable || readings[n].seq <= durable_seq;
+    uint32_t n = first;
+
+    while (n < now.readings && readings[n].seq <= durable_seq)
+        readings[n++].durable = true;
+    return n;
 }
 
 /* --- the volume --- */

@@ -31,8 +31,8 @@ void oracle_forget(struct oracle_mark mark);
 /* `count` new readings, with the numbers of the table; they get sequence numbers from first_seq. */
 void oracle_make(
     struct readings *out, uint32_t count, struct series_table *series, uint64_t first_seq);
-/* The sync has returned: of the readings from number `first` on, those up to durable_seq count. */
-void oracle_durable(uint32_t first, uint64_t durable_seq);
+/* Of the readings from `first` on those up to durable_seq count from now on; the first that does not. */
+uint32_t oracle_durable(uint32_t first, uint64_t durable_seq);
 
 /* PUT with overwrite=false, and the HEAD after it. */
 void oracle_put(const struct outbox_entry *entry, const void *data, size_t len);
