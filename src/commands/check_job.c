@@ -378,8 +378,8 @@ void check_job(struct check *c)
             "VOLUME_UPLOADER_JOB_SERVERLESS is set");
     } else {
         look_job(c, &look);
+        look_rivals(c); /* without a job of ours, who loads the files is not our business */
     }
-    look_rivals(c);
     look_files(c, &look);
     job_look_done(&look);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define LOCKS_MAX ((size_t)1 << 20)
+#define FREE_WANTED (UINT64_C(256) << 20) /* what limits_init leaves to others, at most */
 #define RATE_AGE_US (60 * CLOCK_SECOND_US)
 
 /* --- who holds the lock --- */
@@ -332,6 +333,7 @@ static void look_above(struct check *c)
     struct file_space space;
     struct err err = {0};
     int fd = -1;
+    bool full;
 
     if (!find_above(path, above) || !file_dir_open(FILE_CWD, above, &fd, &err) ||
         !file_space(fd, &space, &err)) {
@@ -346,7 +348,9 @@ static void look_above(struct check *c)
         check_say(
             c, CHECK_OK, "state directory", NULL, "%s is not there yet; `run` makes it", path);
         look_place(c, &space, above);
-        check_say(c, CHECK_OK, "disk", NULL, "%s free on %s",
+        full = space.free_bytes <= FREE_WANTED;
+        check_say(c, full ? CHECK_FAIL : CHECK_OK, "disk",
+            full ? "name a directory on a disk with room" : NULL, "%s free on %s",
             str_bytes(free_text, sizeof(free_text), space.free_bytes), space.type);
     }
     file_drop(fd);
