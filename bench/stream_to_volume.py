@@ -1,6 +1,6 @@
 """Stream to volume on loopback, everything on: simulate, emulate and run as processes of their own, on this machine.
 
-stream_to_volume.py [SECONDS] [--idle] [--backlog GIB]: readings/s that became durable, readings in the files of the volume,
+stream_to_volume.py [SECONDS] [--idle | --backlog GIB]: readings/s that became durable, readings in the files of the volume,
 and the resident memory of `run` (peak, from /proc). Exit status 1 when a reading is lost: a benchmark that skips
 the work would be no benchmark.
 """
@@ -114,9 +114,53 @@ def idle(seconds):
     place.end()
 
 
+def held(directory):
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.path.getsize(os.path.join(folder, name))
+            except OSError:
+                pass
+    return total
+
+
+def backlog(gib):
+    """No workspace: the store grows to `gib` GiB. Memory on the way; then how long a start takes with all of it waiting."""
+    place = Place()
+    port = free_port()
+    simulate = place.start(["simulate", "--listen", f"127.0.0.1:{port}", "--rate", "max", "--assets", "20",
+                            "--streams", "25", "--full-precision", "--batch-size", "1000000"], place.env)
+    time.sleep(0.3)
+    run = place.run(port, "--compression=none", "--row-order=time")
+    Trace(run.trace).start()
+    step, next_gib = max(1, gib // 5), max(1, gib // 5)
+    while held(place.state) < gib * 2**30:
+        time.sleep(1)
+        if run.poll() is not None:
+            fail(log_of(run))
+        if held(place.state) >= next_gib * 2**30:
+            print(f"backlog {held(place.state) / 2**30:.1f} GiB: resident {memory(run.pid)['VmRSS']:.0f} MiB, "
+                  f"peak {memory(run.pid)['VmHWM']:.0f} MiB", flush=True)
+            next_gib += step
+    run.kill()
+    run.wait()
+    for what in ["a kill -9", "a clean stop"]:
+        again = place.run(port)
+        wait_for("the stream", 60, lambda: "stream_connected" in log_of(again))
+        print(f"start with {held(place.state) / 2**30:.1f} GiB waiting, after {what}: "
+              + next(line for line in log_of(again).splitlines() if "recovered" in line), flush=True)
+        again.send_signal(signal.SIGTERM)
+        again.wait(60)
+    simulate.kill()
+    place.end()
+
+
 def main():
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else 30
-    if "--idle" in sys.argv:
+    if "--backlog" in sys.argv:
+        backlog(int(sys.argv[sys.argv.index("--backlog") + 1]))
+    elif "--idle" in sys.argv:
         idle(seconds)
     else:
         full_rate(seconds)

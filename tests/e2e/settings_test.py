@@ -85,6 +85,24 @@ def wrong_but_well_formed_settings_still_receive(place):
     Verdict(place).check([], feeder.sent())
 
 
+def refused_secret_and_missing_volume_still_receive(place):
+    for words, settings in [("the secret", {"DATABRICKS_TOKEN": "another-token"}),
+                            ("the volume", {"DATABRICKS_UC_VOLUME": "main.plant.elsewhere"})]:
+        feeder = Feeder(rate=2000)
+        feeder.start()
+        if words == "the secret":
+            place.emulate()
+        child = place.run(feeder.port, **settings)
+        wait_for(f"the complaint about {words}", 40, lambda: "delivery_waits class=denied" in log_of(child))
+        before = feeder.sent()
+        wait_for("more readings", 20, lambda: feeder.sent() > before + 2000)
+        if log_of(child).count("delivery_waits") != 1:
+            fail(f"{words}: said more than once:\n{log_of(child)}")
+        child.send_signal(signal.SIGTERM)
+        ends_with(child, 0)
+        feeder.stop()
+
+
 def second_signal_ends_at_once(place):
     feeder = Feeder(rate=2000)
     feeder.start()
@@ -114,4 +132,5 @@ def help_is_for_people(place):
 
 main(all_mistakes_at_once, missing_settings_are_named, http_only_on_loopback,
      second_run_is_told_who_holds_the_lock, volatile_file_system_is_refused, unreadable_state_is_4,
-     wrong_but_well_formed_settings_still_receive, second_signal_ends_at_once, help_is_for_people)
+     wrong_but_well_formed_settings_still_receive,
+     refused_secret_and_missing_volume_still_receive, second_signal_ends_at_once, help_is_for_people)
