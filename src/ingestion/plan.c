@@ -268,17 +268,22 @@ out:
     return plan;
 }
 
+static void free_texts(struct plan *plan)
+{
+    char *const texts[] = {plan->data_path, plan->checkpoint_path, plan->archive_path,
+        plan->trigger_folder, plan->job_name, plan->table_tag, plan->volume_tag, plan->code_path,
+        plan->code, plan->job, plan->job_paused, plan->create_schema, plan->create_table_schema,
+        plan->create_volume, plan->create_table};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        free(texts[i]);
+}
+
 void plan_free(struct plan *plan)
 {
-    char **texts[] = {&plan->data_path, &plan->checkpoint_path, &plan->archive_path,
-        &plan->trigger_folder, &plan->job_name, &plan->table_tag, &plan->volume_tag,
-        &plan->code_path, &plan->code, &plan->job, &plan->job_paused, &plan->create_schema,
-        &plan->create_table_schema, &plan->create_volume, &plan->create_table};
-
     if (!plan)
         return;
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-        free(*texts[i]);
+    free_texts(plan);
     free_options(&plan->options);
     free(plan);
 }
