@@ -11,6 +11,7 @@
 #include "emulator/compute.h"
 #include "emulator/runbook.h"
 #include "emulator/server.h"
+#include "emulator/statement.h"
 
 #define CONNECTIONS_MAX 128U
 #define CONNECTION_BYTES 131072U /* request line and headers, and the window of a body */
@@ -162,7 +163,8 @@ static bool prepare(struct emulator *emu, const struct emulator_options *options
         if (!store_add_volume(emu->store, options->volumes[i], err))
             return false;
     }
-    emu->ledger = emu->store ? ledger_new(options->root, err) : NULL;
+    emu->statements = statements_new(err);
+    emu->ledger = emu->store && emu->statements ? ledger_new(options->root, err) : NULL;
     for (size_t i = 0; emu->ledger && i < options->schema_count; i++) {
         if (!store_add_schema(emu->store, options->schemas[i], err))
             return false;
@@ -172,6 +174,7 @@ static bool prepare(struct emulator *emu, const struct emulator_options *options
 
 static void free_all(struct emulator *emu)
 {
+    statements_free(emu->statements);
     ledger_free(emu->ledger);
     store_close(emu->store);
     faults_free(emu->faults);
@@ -201,7 +204,8 @@ struct emulator *emulator_start(const struct emulator_options *options, struct e
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&emu->wait, &attr);
     (void)pthread_condattr_destroy(&attr);
-    if (!prepare(emu, options, err) || !listen_on(emu, &address, options, err)) {
+    if (!prepare(emu, options, err) || !runner_new(emu, &emu->jobs, err) ||
+        !listen_on(emu, &address, options, err)) {
         emulator_stop(emu);
         return NULL;
     }
@@ -220,6 +224,7 @@ void emulator_stop(struct emulator *emu)
     (void)pthread_mutex_unlock(&emu->wait_lock);
     if (emu->daemon)
         MHD_stop_daemon(emu->daemon);
+    runner_free(emu->runner);
     free_all(emu);
 }
 

@@ -95,7 +95,7 @@ bool jobbook_remember(struct emulator *emu, int64_t job_id, json_t *memory, stru
 
 void job_changed(struct emulator *emu)
 {
-    (void)emu;
+    runner_wake(emu->runner);
 }
 
 /* --- what the service adds on read: databricks-api.md 4.4 --- */

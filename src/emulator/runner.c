@@ -96,6 +96,7 @@ struct runner *runner_new(
         runner->options.files_limit = FILES_LIMIT;
     if (!file_dir_open(FILE_CWD, emu->root, &runner->root, err))
         goto fail;
+    emu->runner = runner; /* before the thread, which wakes itself through it */
     errno = pthread_create(&runner->thread, NULL, loop, runner);
     if (errno) {
         err_sys(err, ERR_DENIED, "start the runner of jobs");
@@ -104,6 +105,7 @@ struct runner *runner_new(
     runner->started = true;
     return runner;
 fail:
+    emu->runner = NULL;
     runner_free(runner);
     return NULL;
 }

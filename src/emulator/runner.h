@@ -39,7 +39,7 @@ struct runner_options {
 
 struct runner;
 
-/* Starts the thread. Runs that a crash left RUNNING were made due before (runbook_recover). */
+/* Starts the thread; it is emu->runner from then on. Runs that a crash left RUNNING were made due before (runbook_recover). */
 struct runner *runner_new(
     struct emulator *emu, const struct runner_options *options, struct err *err);
 void runner_free(struct runner *runner); /* stops it; takes NULL */
