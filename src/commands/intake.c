@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "commands/telling.h"
 #include "journal/journal.h"
 #include "state/rejects.h"
 #include "stream/client.h"
@@ -74,6 +75,9 @@ static void publish(struct intake *in)
     counter_set(&c->rescues, j->rescues);
     counter_set(&c->journal_bytes, j->written_bytes);
     counter_set(&c->sync_us_max, (uint64_t)j->sync_us_max);
+    counter_set(&c->sync_us_total, (uint64_t)j->sync_us_total);
+    counter_set(&c->active_since_us, (uint64_t)j->first_reading_us);
+    counter_set(&c->beat_us[LOOP_INTAKE], (uint64_t)clock_mono_us());
 }
 
 static void trace(struct intake *in)
@@ -101,6 +105,8 @@ static void reject(struct intake *in, const char *reason, struct span line, uint
 
     (void)rejects_add(in->rejects, reason, line, bytes, client_peer(in->client), clock_wall_us(),
         clock_mono_us(), &ignored);
+    board_sample_add(
+        &in->p->counters->board, reason, line, bytes, clock_wall_us(), clock_mono_us());
 }
 
 static void apply_manifest(struct intake *in, const struct manifest *m)
@@ -127,6 +133,7 @@ static void apply_manifest(struct intake *in, const struct manifest *m)
     for (unsigned i = 0; i < result.warnings; i++)
         LOG_WARN("manifest_value", LOG_TEXT("warning", result.warning[i]));
     journal_set_batch(in->journal, s->batch_size, s->upload_interval_us);
+    telling_settings(in->p);
     if (result.changed || first)
         LOG_INFO("manifest", LOG_UINT("batch_size", s->batch_size),
             LOG_INT("upload_interval_ms", s->upload_interval_us / 1000));
@@ -304,6 +311,7 @@ static void pause_reading(struct intake *in, int64_t mono_us, const char *why)
     if (in->paused_since_us)
         return;
     in->paused_since_us = mono_us;
+    counter_set(&in->p->counters->paused_since_us, (uint64_t)mono_us);
     LOG_WARN("intake_paused", LOG_TEXT("reason", why),
         LOG_UINT("state_bytes", limits_used(in->p->limits)),
         LOG_TEXT("do", "nothing durable is lost; reading goes on when deliveries have made room"));
@@ -313,6 +321,7 @@ static void resume_reading(struct intake *in, int64_t mono_us)
 {
     if (!in->paused_since_us)
         return;
+    counter_set(&in->p->counters->paused_since_us, 0);
     counter_add(&in->p->counters->paused_us, (uint64_t)(mono_us - in->paused_since_us));
     LOG_INFO("intake_resumed", LOG_INT("paused_ms", (mono_us - in->paused_since_us) / 1000));
     in->paused_since_us = 0;
@@ -549,6 +558,7 @@ void *intake_loop(void *pipeline)
     }
     close_all(&in);
     set_stream(&in, STREAM_STOPPED);
+    counter_set(&p->counters->beat_us[LOOP_INTAKE], 0);
     atomic_store(&p->intake_ended, true);
     pipeline_wake(p->wake_pack);
     return NULL;

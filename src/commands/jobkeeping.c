@@ -23,6 +23,7 @@
 struct jobkeeping {
     struct plan *plan;
     struct workspace *ws;
+    struct counters *counters; /* where the state of the job is shown */
     pthread_t thread;
     int stop_fd, wake_fd; /* eventfds; stop_fd stays readable */
     pthread_mutex_t lock;
@@ -82,6 +83,11 @@ static void take_result(struct jobkeeping *j, const struct ensured *e)
     j->last = e->result;
     (void)str_copy(j->last_text, sizeof(j->last_text), e->text);
     backoff_reset(&j->backoff);
+    counters_set_job(j->counters,
+        e->result == ENSURE_BLOCKED ? JOB_STATUS_BLOCKED
+        : e->paused                 ? JOB_STATUS_PAUSED
+                                    : JOB_STATUS_GOOD,
+        e->job_id, e->text);
 }
 
 static void take_failure(struct jobkeeping *j, const struct err *err)
@@ -95,6 +101,7 @@ static void take_failure(struct jobkeeping *j, const struct err *err)
         LOG_ERROR("job_waits", LOG_TEXT("class", err_kind_name(err->kind)),
             LOG_TEXT("error", err->text),
             LOG_TEXT("do", "`volume-uploader check` says more; it is tried again all the time"));
+    counters_set_job(j->counters, JOB_STATUS_FAILING, 0, err->text);
     j->failing = true;
     (void)str_copy(j->last_text, sizeof(j->last_text), err->text);
 }
@@ -186,7 +193,7 @@ static bool open_jobs(struct jobkeeping *j, const struct settings *s, struct err
     return true;
 }
 
-struct jobkeeping *jobkeeping_start(const struct settings *s)
+struct jobkeeping *jobkeeping_start(const struct settings *s, struct counters *counters)
 {
     struct jobkeeping *j;
     struct err err;
@@ -201,10 +208,13 @@ struct jobkeeping *jobkeeping_start(const struct settings *s)
     if (!j)
         return NULL;
     j->stop_fd = j->wake_fd = -1;
+    j->counters = counters;
+    counters_set_job(counters, JOB_STATUS_ASKING, 0, NULL);
     (void)pthread_mutex_init(&j->lock, NULL);
     if (!open_jobs(j, s, &err)) {
         LOG_ERROR("job_not_kept", LOG_TEXT("error", err.text),
             LOG_TEXT("do", "readings are received and delivered all the same"));
+        counters_set_job(counters, JOB_STATUS_FAILING, 0, err.text);
         free_jobs(j);
         return NULL;
     }

@@ -14,11 +14,12 @@
 #define COMMANDS_JOBKEEPING_H
 
 #include "config/settings.h"
+#include "status/counters.h"
 
 struct jobkeeping;
 
 /* NULL: there is no job to keep, which is logged once, or it could not start, likewise. */
-struct jobkeeping *jobkeeping_start(const struct settings *s);
+struct jobkeeping *jobkeeping_start(const struct settings *s, struct counters *counters);
 /* Cuts a call that is under way. Takes NULL. */
 void jobkeeping_stop(struct jobkeeping *jobs);
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "commands/telling.h"
 
 #include <string.h>
 
@@ -15,6 +16,11 @@ static void publish(struct pipeline *p, struct pack *pack)
     uint64_t segments, bytes, readings;
 
     pack_waiting(pack, &segments, &bytes, &readings);
+    if (segments == 0)
+        counter_set(&c->closed_since_us, 0);
+    else if (counter_get(&c->closed_since_us) == 0)
+        counter_set(&c->closed_since_us, (uint64_t)clock_mono_us());
+    counter_set(&c->beat_us[LOOP_PACK], (uint64_t)clock_mono_us());
     counter_set(&c->closed_segments, segments);
     counter_set(&c->closed_bytes, bytes);
     counter_set(&c->closed_readings, readings);
@@ -28,6 +34,7 @@ static void publish(struct pipeline *p, struct pack *pack)
 
 static void tell_file(struct pipeline *p, const struct pack_done *done)
 {
+    telling_packed(p, done);
     LOG_DEBUG("packed", LOG_TEXT("file", done->entry.text), LOG_UINT("rows", done->rows),
         LOG_UINT("bytes", done->entry.bytes), LOG_UINT("segments", done->segments),
         LOG_UINT("superseded", done->superseded));
@@ -111,6 +118,7 @@ void *pack_loop(void *pipeline)
     else
         pipeline_break(p, "pack", &err);
     pack_free(pack);
+    counter_set(&p->counters->beat_us[LOOP_PACK], 0);
     atomic_store(&p->pack_ended, true);
     pipeline_wake(p->wake_ship);
     return NULL;

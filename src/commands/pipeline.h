@@ -38,6 +38,7 @@ struct pipeline {
     atomic_bool reload_secrets;            /* SIGHUP: ship reads them again */
     atomic_int_least64_t intake_turn_us;   /* monotonic; intake went round */
     atomic_int_least64_t stop_deadline_us; /* monotonic; 0: not stopping */
+    int64_t refused_look_us;               /* ship's: when to look into refused/ again */
 };
 
 bool pipeline_init(

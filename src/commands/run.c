@@ -9,6 +9,8 @@
 #include "commands/options.h"
 #include "commands/pipeline.h"
 #include "commands/plan_for.h"
+#include "commands/serving.h"
+#include "commands/telling.h"
 #include "commands/workspace.h"
 
 #include <errno.h>
@@ -237,12 +239,15 @@ static enum exit_code work(struct run *r)
 {
     struct err err;
     enum exit_code code;
+    struct serving *serving;
 
     notify_status(&r->notify, "recovering");
     code = recover(r);
     if (code != EXIT_DONE)
         return code;
-    r->pipeline.jobs = jobkeeping_start(r->pipeline.settings);
+    telling_start(&r->pipeline);
+    serving = serving_start(&r->pipeline);
+    r->pipeline.jobs = jobkeeping_start(r->pipeline.settings, r->options->counters);
     live_start(&r->live, r->options->counters, r->options->live_line);
     if (!start_loops(r, &err)) {
         pipeline_break(&r->pipeline, "main", &err);
@@ -255,6 +260,7 @@ static enum exit_code work(struct run *r)
     watch(r);
     join_loops(r);
     jobkeeping_stop(r->pipeline.jobs);
+    serving_stop(serving);
     live_end(&r->live, true);
     return atomic_load(&r->pipeline.broken) ? EXIT_STATE : EXIT_DONE;
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands/jobkeeping.h"
+#include "commands/telling.h"
 #include "commands/workspace.h"
 #include "uploader/uploader.h"
 
@@ -21,6 +22,9 @@ static void publish(struct pipeline *p, struct uploader *u)
     counter_set(&c->delivered_seq, n->delivered_seq);
     counter_set(&c->attempts, n->attempts);
     counter_set(&c->retries, n->retries);
+    counter_set(&c->denied, n->denied);
+    counter_set(&c->conflicts, n->conflicts);
+    counter_set(&c->in_flight, n->in_flight);
     counter_set(&c->repaired, n->repaired);
     counter_set(&c->refused_files, n->refused_files);
     counter_set(&c->dropped_readings, n->dropped_readings);
@@ -30,6 +34,9 @@ static void publish(struct pipeline *p, struct uploader *u)
     counter_set(&c->waiting_readings, n->waiting_readings);
     counter_set(&c->gap_readings, gaps_readings(p->gaps));
     atomic_store(&c->oldest_wall_us, n->oldest_created_us);
+    counter_set(&c->retry_at_us, (uint64_t)(clock_mono_us() + uploader_retry_us(u)));
+    counter_set(&c->beat_us[LOOP_SHIP], (uint64_t)clock_mono_us());
+    telling_refused(p, clock_mono_us());
     switch (uploader_state(u)) {
     case UPLOADER_IDLE:
         break;
@@ -168,6 +175,7 @@ static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
         if (atomic_exchange(&p->reload_secrets, false))
             renew_secret(p, ws, u);
         while (uploader_event(u, &event)) {
+            telling_shipped(p, &event);
             tell(p, &event, &ill);
             if (event.kind == UPLOADER_ILL && event.err.code == 401)
                 renew_secret(p, ws, u);
@@ -211,6 +219,7 @@ void *ship_loop(void *pipeline)
     workspace_free(ws);
     buf_done(&folder);
     atomic_store(&p->counters->ship, (int)SHIP_STOPPED);
+    counter_set(&p->counters->beat_us[LOOP_SHIP], 0);
     atomic_store(&p->ship_ended, true);
     pipeline_wake(p->wake_pack);
     return NULL;

@@ -205,19 +205,33 @@ static const char *value_now(
     return out;
 }
 
+bool config_value_get(const struct config *c, size_t number, const char **ret_key,
+    const char **ret_source, struct buf *value)
+{
+    size_t i = 0;
+    char text[64];
+
+    for (;; i++) {
+        if (i == setting_count)
+            return false;
+        if ((setting_table[i].commands & (unsigned)c->command) && number-- == 0)
+            break;
+    }
+    *ret_key = setting_table[i].key;
+    *ret_source = c->values[i].source;
+    str_show(value, harmless(value_now(c, i, &c->values[i], text, sizeof(text))), 200);
+    return true;
+}
+
 void config_print_values(const struct config *c, struct buf *out)
 {
-    for (size_t i = 0; i < setting_count; i++) {
-        char number[64];
-        size_t start;
+    const char *key, *source;
+    struct buf value;
 
-        if (!(setting_table[i].commands & (unsigned)c->command))
-            continue;
-        buf_printf(out, "%-21s ", setting_table[i].key);
-        start = out->len;
-        str_show(out, harmless(value_now(c, i, &c->values[i], number, sizeof(number))), 200);
-        while (out->len - start < 34 && buf_add_byte(out, ' '))
-            ;
-        buf_printf(out, " %s\n", c->values[i].source);
+    buf_init(&value, 1024);
+    for (size_t i = 0; config_value_get(c, i, &key, &source, &value); i++) {
+        buf_printf(out, "%-21s %-34s %s\n", key, buf_text(&value), source);
+        buf_reset(&value);
     }
+    buf_done(&value);
 }

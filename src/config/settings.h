@@ -223,6 +223,10 @@ void config_print_markdown(struct buf *out);
 /* name, value and source of each setting of this command, one a line; secrets as "(set)". */
 void config_print_values(const struct config *c, struct buf *out);
 
+/* The same, one by one by number 0, 1, ...: the value is added behind `value`. False: no more. */
+bool config_value_get(const struct config *c, size_t number, const char **ret_key,
+    const char **ret_source, struct buf *value);
+
 /* --- values, also for the flags that are not settings --- */
 
 /* "60", "60s", "5m", "1d", "50ms", "1.5 h" to microseconds; a bare number counts in `unit_us`. */

@@ -1,10 +1,19 @@
 #include "status/counters.h"
 
+#include "base/clock.h"
+
 #include <string.h>
+
+/* Files are some kilobytes to 256 MiB: from a fast line to a modem behind a satellite. */
+const int64_t counters_bucket_us[COUNTERS_BUCKETS] = {50000, 100000, 250000, 500000, 1000000,
+    2500000, 5000000, 10000000, 30000000, 60000000, 300000000};
 
 void counters_init(struct counters *c)
 {
     memset(c, 0, sizeof(*c));
+    c->start_wall_us = clock_wall_us();
+    c->start_mono_us = clock_mono_us();
+    board_init(&c->board);
     (void)pthread_mutex_init(&c->lock, NULL); /* cannot fail for a plain mutex on Linux */
 }
 
@@ -23,4 +32,31 @@ void counters_get_error(struct counters *c, const struct err *slot, struct err *
     (void)pthread_mutex_lock(&c->lock);
     *ret = *slot;
     (void)pthread_mutex_unlock(&c->lock);
+}
+
+void counters_set_job(struct counters *c, enum job_status status, int64_t job_id, const char *text)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    (void)str_copy(c->job_text, sizeof(c->job_text), text ? text : "");
+    (void)pthread_mutex_unlock(&c->lock);
+    atomic_store(&c->job_id, job_id);
+    atomic_store(&c->job, (int)status);
+}
+
+void counters_add_upload(
+    struct counters *c, int64_t took_us, int64_t created_wall_us, int64_t wall_us)
+{
+    size_t i = 0;
+
+    if (took_us < 0)
+        took_us = 0;
+    while (i < COUNTERS_BUCKETS && took_us > counters_bucket_us[i])
+        i++;
+    if (i < COUNTERS_BUCKETS)
+        counter_add(&c->upload_bucket[i], 1);
+    counter_add(&c->upload_us, (uint64_t)took_us);
+    counter_add(&c->upload_count, 1);
+    /* Names say whole seconds, and the wall clock may have been set back in between. */
+    counter_set(&c->lag_us, wall_us > created_wall_us ? (uint64_t)(wall_us - created_wall_us) : 0);
+    counter_set(&c->delivered_at_wall_us, (uint64_t)wall_us);
 }
