@@ -6,8 +6,13 @@
 #include "unit/databricks_server.h"
 
 #include "databricks/auth_read.h"
+#include "databricks/catalog.h"
+#include "databricks/compute.h"
 #include "databricks/error.h"
 #include "databricks/files.h"
+#include "databricks/jobs.h"
+#include "databricks/sql.h"
+#include "databricks/workspace_files.h"
 
 #include <curl/curl.h>
 #include <jansson.h>
@@ -183,12 +188,183 @@ static void an_upload_survives_every_failure(void **state)
     server_free(server);
 }
 
+/* --- the calls of the set-up --- */
+
+static const struct catalog_path TABLE = {"c", "s", "t"};
+
+static bool list_jobs(struct workspace *ws, struct err *err)
+{
+    struct jobs_list list;
+    bool ok = jobs_list_get(ws, NULL, true, 10, &list, err);
+
+    jobs_list_done(&list);
+    return ok;
+}
+
+static bool pause_job(struct workspace *ws, struct err *err)
+{
+    return jobs_pause(ws, 1, true, err);
+}
+
+static bool list_runs(struct workspace *ws, struct err *err)
+{
+    struct jobs_runs runs;
+    bool ok = jobs_runs_list(ws, 1, JOBS_RUNS_ALL, 10, &runs, err);
+
+    jobs_runs_done(&runs);
+    return ok;
+}
+
+static bool read_table(struct workspace *ws, struct err *err)
+{
+    struct catalog_table table;
+    bool exists, ok = catalog_table_get(ws, TABLE, &table, &exists, err);
+
+    catalog_table_done(&table);
+    return ok;
+}
+
+static bool read_volume(struct workspace *ws, struct err *err)
+{
+    struct catalog_volume volume;
+    bool exists, ok = catalog_volume_get(ws, TABLE, &volume, &exists, err);
+
+    catalog_volume_done(&volume);
+    return ok;
+}
+
+static bool read_grants(struct workspace *ws, struct err *err)
+{
+    struct catalog_privileges list;
+    bool known,
+        ok = catalog_privileges_get(ws, CATALOG_TABLE, TABLE, "p", true, &list, &known, err);
+
+    catalog_privileges_done(&list);
+    return ok;
+}
+
+static bool grant(struct workspace *ws, struct err *err)
+{
+    static const char *const select[] = {"SELECT"};
+
+    return catalog_grant(ws, CATALOG_TABLE, TABLE, "p", select, 1, err);
+}
+
+static bool run_sql(struct workspace *ws, struct err *err)
+{
+    const struct sql_statement s = {.warehouse_id = "w", .text = span_of("SELECT 1")};
+    struct sql_result result;
+    bool ok = sql_execute(ws, &s, &result, err);
+
+    if (!ok && result.state == SQL_SUCCEEDED)
+        assert_int_equal(err->kind, ERR_FULL);
+    sql_result_done(&result);
+    return ok;
+}
+
+static bool list_warehouses(struct workspace *ws, struct err *err)
+{
+    struct compute_warehouses list;
+    bool ok = compute_warehouses_list(ws, &list, err);
+
+    compute_warehouses_done(&list);
+    return ok;
+}
+
+static bool import(struct workspace *ws, struct err *err)
+{
+    return workspace_files_import(ws, "/Workspace/a.py", span_of("import x\n"), err);
+}
+
+static bool export(struct workspace *ws, struct err *err)
+{
+    struct buf out;
+    bool exists, ok;
+
+    buf_init(&out, 100);
+    ok = workspace_files_export(ws, "/Workspace/a.py", &out, &exists, err);
+    if (ok)
+        assert_true(exists && out.len == 9);
+    buf_done(&out);
+    return ok;
+}
+
+#define JOB                                                                                        \
+    "{\"job_id\":1,\"settings\":{\"name\":\"n\",\"tags\":{\"a\":\"b\"},\"trigger\":{"              \
+    "\"file_arrival\":{\"url\":\"/V/\"}},\"tasks\":[{\"task_key\":\"k\",\"spark_python_task\":{"   \
+    "\"python_file\":\"/f\",\"parameters\":[\"p\"]}}]}}"
+
+static void every_call_survives_every_failure(void **state)
+{
+    static const struct {
+        bool (*call)(struct workspace *ws, struct err *err);
+        const char *match, *body;
+    } rows[] = {
+        {list_jobs, "/jobs/list", "{\"jobs\":[" JOB "]}"},
+        {pause_job, "/jobs/", JOB},
+        {list_runs, "/runs/list",
+            "{\"runs\":[{\"run_id\":1,\"state\":{\"state_message\":\"m\"}}]}"},
+        {read_table, "/tables/", "{\"columns\":[{\"name\":\"n\",\"type_text\":\"INT\"}]}"},
+        {read_volume, "/volumes/", "{\"owner\":\"o\"}"},
+        {read_grants, "/effective-permissions/",
+            "{\"privilege_assignments\":[{\"principal\":\"p\",\"privileges\":[\"SELECT\",{"
+            "\"privilege\":\"MODIFY\"}]}]}"},
+        {grant, "/permissions/", "{}"},
+        {run_sql, "/statements",
+            "{\"statement_id\":\"s\",\"status\":{\"state\":\"SUCCEEDED\"},\"manifest\":{\"schema\":"
+            "{"
+            "\"columns\":[{\"name\":\"n\"}]}},\"result\":{\"data_array\":[[\"1\"],[null]]}}"},
+        {list_warehouses, "/warehouses", "{\"warehouses\":[{\"id\":\"a\"}]}"},
+        {import, "/import", ""},
+        {export, "/export", "{\"content\":\"aW1wb3J0IHgK\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct server *server = server_start();
+        struct workspace_options o = {.connect_us = 5000000};
+        struct workspace *ws;
+        char host[64];
+        struct err err = {.kind = ERR_NONE};
+        int64_t n;
+
+        (void)snprintf(host, sizeof(host), "http://127.0.0.1:%d", server->port);
+        server_add(server,
+            (struct server_rule){.match = rows[i].match, .status = 200, .body = rows[i].body});
+        o.host = host;
+        o.token = secret_new(span_of("CANARY"), &err);
+        ws = workspace_new(&o, &err);
+        assert_non_null(ws);
+        for (n = 1; n < 10000; n++) {
+            bool ok, hit;
+
+            err = (struct err){.kind = ERR_NONE, .text = ""};
+            fail_at = n;
+            ok = rows[i].call(ws, &err);
+            hit = fail_at == 0;
+            fail_at = 0;
+            if (!ok && (err.kind == ERR_NONE || !err.text[0]))
+                fail_msg("row %zu: %lld", i, (long long)n);
+            if (!hit) {
+                assert_true(ok);
+                break;
+            }
+            if (server->connections > SERVER_CONNECTIONS - 16)
+                fail_msg("row %zu: too many connections", i);
+        }
+        assert_in_range(n, 20, 9999);
+        workspace_free(ws);
+        server_free(server);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_error_is_judged_without_memory),
         cmocka_unit_test(a_token_is_read_without_memory),
         cmocka_unit_test(an_upload_survives_every_failure),
+        cmocka_unit_test(every_call_survives_every_failure),
     };
     int result;
 

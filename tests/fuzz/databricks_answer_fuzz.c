@@ -1,15 +1,18 @@
 /* Whatever a server, a proxy or a person sends: heads and bodies of answers, token answers, hosts.
  *
  * The first byte chooses: 'e' an answer (head lines, an empty line, the body), 't' a token answer,
- * 'm' host metadata, 'h' a host setting, 'r' words to redact.
+ * 'm' host metadata, 'h' a host setting, 'r' words to redact, 'j' a job and a run, 'c' a JWT, 'l'
+ * where a redirect leads.
  */
 #include "base/clock.h"
 #include "databricks/auth_read.h"
 #include "databricks/error.h"
 #include "databricks/host.h"
+#include "databricks/jobs_read.h"
 #include "databricks/redact.h"
 #include "databricks/retry_after.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -102,8 +105,52 @@ static void try_redact(struct span text)
     buf_done(&out);
 }
 
+static void try_job(struct span text)
+{
+    json_error_t error;
+    json_t *root = json_loadb(text.data, text.len, JSON_ALLOW_NUL, &error);
+    struct job job;
+    struct jobs_run run;
+
+    must(jobs_read_job(root, &job)); /* whatever it is: what is odd is empty */
+    must(job.name && job.creator && job.trigger_url && job_tag(&job, "managed_by"));
+    for (size_t i = 0; i < job.task_count; i++)
+        must(job.tasks[i].key && job.tasks[i].path && job.tasks[i].warehouse_id);
+    must(jobs_read_run(root, &run));
+    must(run.message && run.state_text && run.start_us >= 0);
+    must(str_utf8_valid(run.message, strlen(run.message)));
+    (void)jobs_run_ended(&run);
+    job_done(&job);
+    jobs_run_done(&run);
+    json_decref(root);
+}
+
+static void try_claims(struct span token)
+{
+    struct auth_claims claims;
+
+    if (!auth_read_claims(token, "A", &claims))
+        return;
+    must(claims.until_us >= 0 && claims.until_us < CLOCK_LAST_US);
+    for (const char *c = claims.issuer; *c; c++)
+        must(*c > 0x20 && *c < 0x7f);
+}
+
+static void try_location(struct span text)
+{
+    char *copy = malloc(text.len + 1), tenant[64];
+
+    must(copy != NULL);
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    if (auth_read_tenant(copy, tenant, sizeof(tenant)))
+        must(tenant[0] && !strpbrk(tenant, "/:@?#% "));
+    free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct auth_metadata metadata;
     struct span rest = {(const char *)data + 1, size - 1};
     char out[512];
 
@@ -117,11 +164,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_token(rest);
         break;
     case 'm':
-        if (auth_read_endpoint(rest, "oidc_endpoint", "https://h", NULL, out, sizeof(out)))
+        if (auth_read_endpoint(rest, "oidc_endpoint", "https://h", "acc", out, sizeof(out)))
             must(host_url_safe(out));
+        auth_read_metadata(rest, &metadata);
+        must(strlen(metadata.cloud) < sizeof(metadata.cloud));
         break;
     case 'h':
         try_host(rest);
+        break;
+    case 'j':
+        try_job(rest);
+        break;
+    case 'c':
+        try_claims(rest);
+        break;
+    case 'l':
+        try_location(rest);
         break;
     default:
         try_redact(rest);
