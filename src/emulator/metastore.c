@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "emulator/auth.h"
 #include "emulator/rights.h"
 
 #define NAME_SIZE (3 * STMT_NAME_MAX)
@@ -91,6 +92,9 @@ static bool may_make(struct emulator *emu, json_t *book, const char *principal, 
 
     parent_of(name, parent);
     parent_of(parent, catalog);
+    if (parts == 1 && !auth_is_admin(emu, principal))
+        return err_set(
+            err, ERR_DENIED, 403, "User does not have CREATE CATALOG on Metastore 'emulator'.");
     if (!rights_reach(emu, book, principal, type, name, err))
         return false;
     if (parts == 3 && !metastore_exists(emu, book, "catalog", catalog))
@@ -175,31 +179,35 @@ static json_t *columns_of(const struct stmt *stmt)
     return list;
 }
 
-bool metastore_make_table(struct emulator *emu, const char *principal, const char *name,
-    const struct stmt *stmt, bool *ret_made, struct err *err)
+bool metastore_may_make_table(struct emulator *emu, const char *principal, const char *name,
+    bool if_not_exists, bool *ret_made, struct err *err)
 {
-    json_t *book = ledger_open(emu->ledger, LEDGER_CATALOG), *record, *properties;
+    json_t *book = ledger_open(emu->ledger, LEDGER_CATALOG);
+    bool there = if_not_exists && metastore_exists(emu, book, "table", name);
+    bool ok = there ? rights_reach(emu, book, principal, "table", name, err)
+                    : may_make(emu, book, principal, "table", name, err);
+
+    *ret_made = !there;
+    ledger_close(emu->ledger);
+    return ok;
+}
+
+bool metastore_make_table(struct emulator *emu, const char *principal, const char *name,
+    const struct stmt *stmt, struct err *err)
+{
+    json_t *book = ledger_open(emu->ledger, LEDGER_CATALOG);
+    json_t *record = rights_record(book, "table", name), *properties;
     bool ok;
 
-    *ret_made = false;
-    if (stmt->if_not_exists && metastore_exists(emu, book, "table", name)) {
-        ok = rights_reach(emu, book, principal, "table", name, err);
-        ledger_close(emu->ledger);
-        return ok;
-    }
-    ok = may_make(emu, book, principal, "table", name, err);
-    if (ok) {
-        record = rights_record(book, "table", name);
-        (void)json_object_set_new(record, "owner", json_string(principal));
-        (void)json_object_set_new(record, "columns", columns_of(stmt));
-        if (stmt->text)
-            (void)json_object_set_new(record, "comment", json_string(stmt->text));
-        properties = ledger_object(record, "properties");
-        for (size_t i = 0; i < stmt->pair_count; i++)
-            (void)json_object_set_new(
-                properties, stmt->pairs[i].key, json_string(stmt->pairs[i].value));
-        ok = *ret_made = ledger_save(emu->ledger, LEDGER_CATALOG, err);
-    }
+    (void)json_object_set_new(record, "owner", json_string(principal));
+    (void)json_object_set_new(record, "columns", columns_of(stmt));
+    if (stmt->text)
+        (void)json_object_set_new(record, "comment", json_string(stmt->text));
+    properties = ledger_object(record, "properties");
+    for (size_t i = 0; i < stmt->pair_count; i++)
+        (void)json_object_set_new(
+            properties, stmt->pairs[i].key, json_string(stmt->pairs[i].value));
+    ok = ledger_save(emu->ledger, LEDGER_CATALOG, err);
     ledger_close(emu->ledger);
     return ok;
 }

@@ -26,10 +26,13 @@ NODISCARD bool metastore_name(
 NODISCARD bool metastore_make(struct emulator *emu, const char *principal, const char *type,
     const char *name, const char *comment, struct err *err);
 
-/* The table's record; the disk is made by runner_table_create. *ret_made false: it was there, and
- * if_not_exists lets it. */
+/* May `principal` make this table? *ret_made false: it is there, and if_not_exists lets it. */
+NODISCARD bool metastore_may_make_table(struct emulator *emu, const char *principal,
+    const char *name, bool if_not_exists, bool *ret_made, struct err *err);
+
+/* The table's record, once the table is on disk (runner_table_create). */
 NODISCARD bool metastore_make_table(struct emulator *emu, const char *principal, const char *name,
-    const struct stmt *stmt, bool *ret_made, struct err *err);
+    const struct stmt *stmt, struct err *err);
 
 /* Sentence of something missing: "Volume 'a.b.c' does not exist." */
 bool metastore_missing(const char *type, const char *name, struct err *err);

@@ -161,9 +161,9 @@ static void start_upload(struct request *req)
 
 /* --- the end --- */
 
-static void wait_delay(struct emulator *emu, int64_t delay_us)
+void request_wait(struct emulator *emu, int64_t us)
 {
-    int64_t end_us = clock_mono_us() + delay_us;
+    int64_t end_us = clock_mono_us() + us;
     struct timespec until = {
         .tv_sec = (time_t)(end_us / 1000000), .tv_nsec = (long)(end_us % 1000000) * 1000};
     int n = 0;
@@ -218,7 +218,7 @@ static enum MHD_Result finish(struct request *req)
     if (fault && fault->stale)
         make_stale(req);
     if (fault && fault->delay_us)
-        wait_delay(req->emu, fault->delay_us);
+        request_wait(req->emu, fault->delay_us);
     if (fault && fault->lose) {
         if (!fault->status)
             return MHD_NO;

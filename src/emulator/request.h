@@ -83,6 +83,7 @@ struct warehouse {
 struct emulator {
     struct MHD_Daemon *daemon;
     struct ledger *ledger;
+    struct statements *statements;
     struct runner *runner; /* NULL while there is none */
     struct runner_options jobs;
     bool create_volumes;
@@ -121,6 +122,9 @@ void request_base(const struct request *req, struct buf *out);
 
 /* "true", "1": true; "false", "0": false; missing: `missing`. Anything else answers 400. */
 bool request_query_bool(struct request *req, const char *key, bool missing, bool *ret);
+
+/* Waits, but not longer than the emulator runs. */
+void request_wait(struct emulator *emu, int64_t us);
 
 /* Fills req->target from req->rest, or answers 400. */
 bool request_target(struct request *req);

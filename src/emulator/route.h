@@ -106,6 +106,11 @@ void serve_warehouses_post(struct request *req);
 void serve_clusters_get(struct request *req);
 void serve_clusters_list(struct request *req);
 
+/* statement_routes.c */
+void serve_statement_post(struct request *req);
+void serve_statement_get(struct request *req);
+void serve_statement_cancel(struct request *req);
+
 /* oidc.c */
 void oidc_host(struct request *req);
 void oidc_server(struct request *req);
