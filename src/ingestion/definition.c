@@ -4,6 +4,8 @@
 #include "base/json_out.h"
 #include "ingestion/quote.h"
 
+#include <stdio.h>
+
 #define RETRIES 3
 #define RETRY_AFTER_MS 60000
 #define MIN_BETWEEN_S 60 /* the least the service takes */
@@ -23,22 +25,20 @@ bool definition_interval(struct buf *out, int64_t us)
     return buf_printf(out, "%lld %s%s", (long long)n, units[i].name, n == 1 ? "" : "s");
 }
 
-static void add_buf(struct json_out *json, const char *key, struct buf *text)
+/* The text as a value; the buffer is empty again. A text that is not whole spoils the output. */
+static void add_buf(struct json_out *json, struct buf *text)
 {
-    json_key(json, key);
     json_span(json, (struct span){text->data, text->len});
+    if (text->failed)
+        json->buf->failed = true;
     buf_reset(text);
 }
 
 static void add_tags(struct json_out *json, const struct plan *plan, const char *hash)
 {
     char version[16];
-    struct buf text;
 
-    buf_init(&text, sizeof(version));
-    buf_printf(&text, "%d", INGESTION_VERSION);
-    (void)str_copy(version, sizeof(version), buf_text(&text));
-    buf_done(&text);
+    (void)snprintf(version, sizeof(version), "%d", INGESTION_VERSION);
     json_key(json, "tags");
     json_object(json);
     json_key_text(json, "managed_by", INGESTION_MANAGER);
@@ -81,24 +81,19 @@ static void add_parameters(struct json_out *json, const struct plan *plan)
     json_text(json, plan->trigger_folder);
     json_text(json, "--table");
     quote_plain_path(&text, plan->options.table);
-    json_text(json, buf_text(&text));
+    add_buf(json, &text);
     json_text(json, "--checkpoint");
-    buf_reset(&text);
     buf_printf(&text, "%s/", plan->checkpoint_path);
-    json_text(json, buf_text(&text));
+    add_buf(json, &text);
     if (plan->options.clean_source) {
         json_text(json, "--archive");
-        buf_reset(&text);
         buf_printf(&text, "%s/", plan->archive_path);
-        json_text(json, buf_text(&text));
+        add_buf(json, &text);
         json_text(json, "--archive-after");
-        buf_reset(&text);
         definition_interval(&text, plan->options.archive_after_us);
-        json_text(json, buf_text(&text));
+        add_buf(json, &text);
     }
     json_array_end(json);
-    if (text.failed)
-        json->buf->failed = true;
     buf_done(&text);
 }
 
@@ -157,9 +152,8 @@ static void add_description(struct json_out *json, const struct plan *plan)
     quote_plain_path(&text, plan->options.table);
     buf_printf(&text, ". Made and kept current by %s: changes by hand are undone, a pause stays.",
         INGESTION_MANAGER);
-    if (text.failed)
-        json->buf->failed = true;
-    add_buf(json, "description", &text);
+    json_key(json, "description");
+    add_buf(json, &text);
     buf_done(&text);
 }
 

@@ -59,9 +59,16 @@ void setup_statement(struct setup_work *w, const char *sql)
     buf_printf(&w->sql, "%s;\n", sql);
 }
 
-static char *keep_text(struct buf *buf)
+/* NULL: there is nothing to say, or no memory to say it, which setup_run tells. */
+static char *keep_text(struct setup_work *w, struct buf *buf)
 {
-    return buf->len && !buf->failed ? strdup(buf_text(buf)) : NULL;
+    char *text;
+
+    if (!buf->len && !buf->failed)
+        return NULL;
+    text = buf->failed ? NULL : strdup(buf_text(buf));
+    w->no_memory = w->no_memory || !text || buf->failed;
+    return text;
 }
 
 void setup_end(struct setup_work *w, enum setup_result result, const char *fmt, ...)
@@ -79,10 +86,10 @@ void setup_end(struct setup_work *w, enum setup_result result, const char *fmt, 
     step->result = result;
     /* Calls are of interest while they are only planned; SQL also when a person has to run it. */
     if (result == SETUP_WOULD_CREATE || result == SETUP_WOULD_UPDATE)
-        step->calls = keep_text(&w->calls);
+        step->calls = keep_text(w, &w->calls);
     if (result == SETUP_WOULD_CREATE || result == SETUP_WOULD_UPDATE || result == SETUP_FAILED ||
         result == SETUP_SKIPPED)
-        step->sql = keep_text(&w->sql);
+        step->sql = keep_text(w, &w->sql);
     w->report->failed += result == SETUP_FAILED || result == SETUP_SKIPPED;
     w->report->count++;
     w->step = NULL;
@@ -184,8 +191,7 @@ bool setup_run(struct workspace *ws, const struct setup_options *options, setup_
         setup_directories(&w);
         setup_jobs(&w);
     }
-    ok = buf_check(&w.calls, "the calls of the set-up", err) &&
-         buf_check(&w.sql, "the SQL of the set-up", err);
+    ok = !w.no_memory || err_set(err, ERR_FULL, 0, "no memory for the texts of the set-up");
     buf_done(&w.calls);
     buf_done(&w.sql);
     return ok;

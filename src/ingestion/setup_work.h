@@ -18,6 +18,7 @@ struct setup_work {
 
     struct setup_step *step; /* the one under way */
     struct buf calls, sql;   /* of it */
+    bool no_memory;          /* a text is lost */
 
     const char *principal; /* NULL: not known */
     char warehouse[64];    /* chosen once; "": not yet, or none */
