@@ -57,8 +57,7 @@ elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
 endif()
 set(CPACK_GENERATOR DEB)
 set(CPACK_STRIP_FILES ON)
-set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
-set(CPACK_SET_DESTDIR ON)
+set(CPACK_SET_DESTDIR ON) # /etc/default is no part of the prefix, which scripts/package makes /usr
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ
   GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_COMPONENTS_ALL program docs debian)
@@ -72,14 +71,14 @@ set(CPACK_DEBIAN_PACKAGE_MAINTAINER "volume-uploader maintainers <maintainers@vo
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS ca-certificates)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "durable upload of a Kelvin time-series stream to Databricks
- Subscribes to the stream of a Kelvin cluster, keeps every reading on disk
- within 50 milliseconds, writes sorted Parquet files and puts each of them
- exactly once into a Unity Catalog volume. A Databricks job loads the volume
- into a Delta table.
- .
- Receiving never waits for Databricks: while the workspace is away, readings
- gather on disk, and they are delivered without help when it is back.")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "durable upload of a Kelvin time-series stream to Databricks")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "Subscribes to the stream of a Kelvin cluster, keeps every reading on disk
+within 50 milliseconds, writes sorted Parquet files and puts each of them
+exactly once into a Unity Catalog volume. A Databricks job loads the volume
+into a Delta table.
+.
+Receiving never waits for Databricks: while the workspace is away, readings
+gather on disk, and they are delivered without help when it is back.")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${deploy}/debian/conffiles ${deploy}/debian/postinst
   ${deploy}/debian/prerm ${deploy}/debian/postrm)
 include(CPack)
