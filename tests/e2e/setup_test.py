@@ -1,0 +1,230 @@
+"""From an empty workspace to a job that stays: `setup`, and the job thread of `run`."""
+import json
+import signal
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+
+from plant import PROGRAM, TOKEN, Feeder, Verdict, fail, log_of, main, wait_for
+
+TABLE = "main.plant.events"
+JOB = f"volume-uploader {TABLE}"
+SERVERLESS = {"DATABRICKS_DELTA_TABLE": TABLE, "VOLUME_UPLOADER_JOB_SERVERLESS": "yes"}
+
+
+def api(place, method, path, body=None, **query):
+    url = f"http://127.0.0.1:{place.emulator_port}{path}"
+    if query:
+        url += "?" + urllib.parse.urlencode(query)
+    request = urllib.request.Request(url, method=method, data=None if body is None else json.dumps(body).encode(),
+                                     headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read() or b"{}")
+
+
+def jobs(place, name=None):
+    query = {"name": name} if name else {}
+    return api(place, "GET", "/api/2.2/jobs/list", expand_tasks="true", **query).get("jobs", [])
+
+
+def setup(place, *arguments, **more):
+    """Returns the exit code and the answer of --json."""
+    env = place.run_env(1, **{**SERVERLESS, **more})
+    out = subprocess.run([PROGRAM, "setup", "--json", *arguments], env=env, capture_output=True, text=True,
+                         timeout=120, check=False)
+    if out.returncode not in (0, 1):
+        fail(f"setup ended with {out.returncode}: {out.stderr}")
+    return out.returncode, json.loads(out.stdout)
+
+
+def results(answer, name):
+    return [step["result"] for step in answer["steps"] if step["name"] == name]
+
+
+def expect(have, want, what):
+    if have != want:
+        fail(f"{what}: {have!r}, not {want!r}")
+
+
+def setup_is_idempotent(place):
+    place.emulate()
+    code, dry = setup(place, "--dry-run")
+    expect((code, dry["failed"]), (0, 0), "a dry run")
+    expect(jobs(place), [], "jobs after a dry run")
+    code, first = setup(place)
+    if code != 0:
+        fail(f"setup: {[s for s in first['steps'] if s['result'] == 'failed']}")
+    expect(results(first, "table"), ["created"], "the table")
+    expect(results(first, "job"), ["created"], "the job")
+    expect([results(dry, "table"), results(dry, "job")], [["would create"]] * 2, "the dry run")
+    code, again = setup(place)
+    expect(code, 0, "the second time")
+    expect({step["result"] for step in again["steps"]}, {"ok"}, "every step of the second time")
+    job = jobs(place, JOB)[0]["settings"]
+    expect(job["trigger"]["file_arrival"]["url"], "/Volumes/main/plant/readings/data/", "the folder")
+    expect(job["max_concurrent_runs"], 1, "runs at a time")
+    columns = api(place, "GET", f"/api/2.1/unity-catalog/tables/{TABLE}")["columns"]
+    expect([(c["name"], c["type_text"].lower()) for c in columns],
+           [("timestamp", "timestamp_ntz"), ("asset", "string"), ("datastream", "string"), ("payload", "double")],
+           "the columns")
+
+
+def a_changed_setting_updates_the_job(place):
+    place.emulate()
+    setup(place)
+    before = jobs(place, JOB)[0]
+    code, answer = setup(place, VOLUME_UPLOADER_JOB_TRIGGER="periodic")
+    expect((code, results(answer, "job")), (0, ["updated"]), "another trigger")
+    after = jobs(place, JOB)
+    expect([job["job_id"] for job in after], [before["job_id"]], "the jobs")
+    expect("periodic" in after[0]["settings"]["trigger"], True, "the trigger")
+
+
+def the_original_job_is_explained_and_paused(place):
+    place.emulate()
+    setup(place, VOLUME_UPLOADER_JOB_SERVERLESS=None)  # volume and table, no job
+    api(place, "POST", "/api/2.2/jobs/create", {
+        "name": "Kelvin - Auto Loader",
+        "trigger": {"pause_status": "UNPAUSED", "file_arrival": {"url": "/Volumes/main/plant/readings/data/"}},
+        "tasks": [{"task_key": "t", "existing_cluster_id": "0123-456789-cluster0",
+                   "spark_python_task": {"python_file": "/Workspace/Shared/kelvin.py"}}]})
+    code, answer = setup(place)
+    expect((code, results(answer, "other jobs"), results(answer, "job")), (1, ["failed"], ["skipped"]), "beside it")
+    expect(jobs(place, JOB), [], "our job")
+    code, answer = setup(place, "--replace-original")
+    expect((code, results(answer, "other jobs"), results(answer, "job")), (0, ["updated"], ["created"]), "instead")
+    expect(jobs(place, "Kelvin - Auto Loader")[0]["settings"]["trigger"]["pause_status"], "PAUSED", "the original")
+
+
+def names_of_every_kind(place):
+    place.emulate()
+    odd = "main.plant.`ev'ents``ü`"
+    code, answer = setup(place, DATABRICKS_DELTA_TABLE=odd)
+    expect(code, 0, f"{odd}: {[s for s in answer['steps'] if s['result'] == 'failed']}")
+    expect(len(jobs(place, "volume-uploader main.plant.ev'ents`ü")), 1, "its job")
+    code, answer = setup(place, DATABRICKS_DELTA_TABLE=odd)
+    expect({step["result"] for step in answer["steps"]}, {"ok"}, "the second time")
+
+
+def two_tables_get_two_jobs(place):
+    place.emulate("--volume", "main.plant.second")
+    setup(place)
+    code, _ = setup(place, DATABRICKS_DELTA_TABLE="main.plant.others", DATABRICKS_UC_VOLUME="main.plant.second")
+    expect((code, len(jobs(place))), (0, 2), "a second table with a volume of its own")
+    files = {job["settings"]["tasks"][0]["spark_python_task"]["python_file"] for job in jobs(place)}
+    expect(len(files), 2, "files of code")
+    code, answer = setup(place, DATABRICKS_DELTA_TABLE="main.plant.third")
+    expect((code, results(answer, "other jobs")), (1, ["failed"]), "a third table on the first volume")
+
+
+def start(place, feeder, **more):
+    return place.run(feeder.port, "--stop-ms=60s", **{**SERVERLESS, **more})
+
+
+def stop(child, feeder):
+    feeder.sending = False
+    time.sleep(0.3)
+    child.send_signal(signal.SIGTERM)
+    if child.wait(90) != 0:
+        fail(f"run ended with {child.returncode}:\n{log_of(child)}")
+
+
+def run_makes_the_job_whatever_happens(place):
+    """No workspace at start, then rights missing, then a lost answer: the readings and one job in the end."""
+    feeder = Feeder(rate=2000)
+    feeder.start()
+    child = start(place, feeder)
+    wait_for("the complaint", 20, lambda: "job_waits" in log_of(child))
+    wait_for("readings without a workspace", 20, lambda: feeder.sent() > 4000)
+    place.emulate("--fault", "POST /api/2.2/jobs/create status=403 count=1",
+                  "--fault", "POST /api/2.2/jobs/create lose count=1 after=1")
+    wait_for("the job", 60, lambda: "job_ok" in log_of(child) or "job_created" in log_of(child))
+    expect(len(jobs(place, JOB)), 1, "jobs")
+    wait_for("a delivery", 30, lambda: " delivered " in log_of(child) or place.files())
+    stop(child, feeder)
+    feeder.stop()
+    Verdict(place).check(range(feeder.sent()), feeder.sent())
+
+
+def two_uploaders_at_once_make_one_job(place):
+    place.emulate("--fault", "POST /api/2.2/jobs/create delay=400ms")
+    feeders, children = [], []
+    for n in range(2):
+        feeders.append(Feeder(rate=200))
+        feeders[n].start()
+        children.append(start(place, feeders[n], VOLUME_UPLOADER_STATE_DIR=f"{place.state}{n}"))
+    wait_for("two good ends", 60, lambda: all("job_ok" in log_of(c) or "job_created" in log_of(c) for c in children))
+    for child in children:
+        child.send_signal(signal.SIGHUP)  # look again now: a duplicate is seen at the latest here
+    wait_for("one job", 20, lambda: len(jobs(place, JOB)) == 1)
+    for child, feeder in zip(children, feeders):
+        stop(child, feeder)
+        feeder.stop()
+    expect(len(jobs(place, JOB)), 1, "jobs")
+
+
+def a_deleted_job_comes_back(place):
+    place.emulate()
+    feeder = Feeder(rate=200)
+    feeder.start()
+    child = start(place, feeder)
+    wait_for("the job", 30, lambda: len(jobs(place, JOB)) == 1)
+    api(place, "POST", "/api/2.2/jobs/delete", {"job_id": jobs(place, JOB)[0]["job_id"]})
+    child.send_signal(signal.SIGHUP)
+    wait_for("it again", 30, lambda: len(jobs(place, JOB)) == 1)
+    stop(child, feeder)
+    feeder.stop()
+
+
+def without_a_job_setting_it_is_said_once(place):
+    place.emulate()
+    feeder = Feeder(rate=200)
+    feeder.start()
+    child = place.run(feeder.port)
+    wait_for("a word about it", 20, lambda: "no_job" in log_of(child))
+    time.sleep(2)
+    stop(child, feeder)
+    feeder.stop()
+    expect(log_of(child).count("no_job"), 1, "how often")
+    expect(jobs(place), [], "jobs")
+
+
+def a_stop_does_not_wait_for_the_job(place):
+    place.emulate("--fault", "GET /api/2.2/jobs/list delay=60s")
+    feeder = Feeder(rate=200)
+    feeder.start()
+    child = start(place, feeder)
+    wait_for("deliveries beside the waiting call", 30, place.files)
+    began = time.monotonic()
+    stop(child, feeder)
+    feeder.stop()
+    if time.monotonic() - began > 15:
+        fail(f"the stop took {time.monotonic() - began:.1f} s")
+
+
+def sql_needs_no_network(place):
+    env = {"PATH": "/usr/bin", "DATABRICKS_UC_VOLUME": "main.plant.readings", **SERVERLESS}
+    out = subprocess.run([PROGRAM, "setup", "--sql"], env=env, capture_output=True, text=True, timeout=10, check=False)
+    expect(out.returncode, 0, out.stderr)
+    for want in ("CREATE TABLE IF NOT EXISTS `main`.`plant`.`events` (timestamp TIMESTAMP_NTZ,",
+                 "GRANT SELECT, MODIFY ON TABLE", "TO `<application id"):
+        if want not in out.stdout:
+            fail(f"'{want}' is not in {out.stdout}")
+
+
+def wrong_settings_are_told(place):
+    for more, want in (({"DATABRICKS_JOB_CLUSTER_ID": "c", "DATABRICKS_JOB_WAREHOUSE_ID": "w"}, "two loaders"),
+                       ({"DATABRICKS_UC_VOLUME": "main.plant.re*dings"}, "use another volume")):
+        for command in ("setup", "run"):
+            env = place.run_env(1, **{**SERVERLESS, **more})
+            out = subprocess.run([PROGRAM, command], env=env, capture_output=True, text=True, timeout=10, check=False)
+            expect(out.returncode, 2, f"{command} with {more}")
+            if want not in out.stderr:
+                fail(f"'{want}' is not in {out.stderr}")
+
+
+main(sql_needs_no_network, wrong_settings_are_told, setup_is_idempotent, a_changed_setting_updates_the_job,
+     the_original_job_is_explained_and_paused, names_of_every_kind, two_tables_get_two_jobs,
+     run_makes_the_job_whatever_happens, two_uploaders_at_once_make_one_job, a_deleted_job_comes_back,
+     without_a_job_setting_it_is_said_once, a_stop_does_not_wait_for_the_job)
