@@ -282,7 +282,7 @@ static void a_gateway_may_ask_for_our_certificate(void **state)
 static void a_proxy_has_a_ca_of_its_own(void **state)
 {
     static const char *const none[2] = {NULL, NULL};
-    struct workspace_options o = {.ca_file = "other.pem"};
+    struct workspace_options o = {.ca_file = "other.pem", .connect_us = 2000000};
     struct err err = {.text = ""};
 
     (void)state;
