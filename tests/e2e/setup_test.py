@@ -10,6 +10,7 @@ from plant import PROGRAM, TOKEN, Feeder, Verdict, fail, log_of, main, wait_for
 
 TABLE = "main.plant.events"
 JOB = f"volume-uploader {TABLE}"
+WAREHOUSE = "8ec9edc1db0c40df"  # the emulator's own
 SERVERLESS = {"DATABRICKS_DELTA_TABLE": TABLE, "VOLUME_UPLOADER_JOB_SERVERLESS": "yes"}
 
 
@@ -147,6 +148,53 @@ def run_makes_the_job_whatever_happens(place):
     Verdict(place).check(range(feeder.sent()), feeder.sent())
 
 
+def count_rows(place):
+    answer = api(place, "POST", "/api/2.0/sql/statements", {
+        "warehouse_id": WAREHOUSE, "statement": f"SELECT count(*) FROM {TABLE}", "wait_timeout": "30s"})
+    expect(answer["status"]["state"], "SUCCEEDED", f"the count: {answer}")
+    return int(answer["result"]["data_array"][0][0])
+
+
+def run_the_job(place):
+    """Once, now; returns how its run ended."""
+    job = jobs(place, JOB)[0]["job_id"]
+    run = api(place, "POST", "/api/2.2/jobs/run-now", {"job_id": job})["run_id"]
+    last = {}
+
+    def ended():
+        last.update(api(place, "GET", "/api/2.2/jobs/runs/get", run_id=run))
+        return last["state"]["life_cycle_state"] in ("TERMINATED", "INTERNAL_ERROR", "SKIPPED")
+
+    wait_for(f"the run of the job: {last}", 60, ended)
+    return last["state"].get("result_state"), last
+
+
+def load(place, **more):
+    """The job, run twice over the same files, loads every reading once."""
+    place.emulate()
+    code, answer = setup(place, **more)
+    expect(code, 0, f"setup: {[s for s in answer['steps'] if s['result'] == 'failed']}")
+    feeder = Feeder(rate=2000)
+    feeder.start()
+    child = start(place, feeder, **more)
+    wait_for("some files", 30, lambda: len(place.files()) >= 2)
+    stop(child, feeder)
+    feeder.stop()
+    expect("job_updated" in log_of(child) or "job_created" in log_of(child), False, "a job that setup left right")
+    for _ in range(2):
+        state, run = run_the_job(place)
+        expect(state, "SUCCESS", f"the run: {run}")
+        expect(count_rows(place), feeder.sent(), "rows in the table")
+
+
+def auto_loader_loads_every_reading_once(place):
+    load(place)
+
+
+def copy_into_loads_every_reading_once(place):
+    load(place, VOLUME_UPLOADER_JOB_SERVERLESS=None, DATABRICKS_JOB_WAREHOUSE_ID=WAREHOUSE)
+
+
 def two_uploaders_at_once_make_one_job(place):
     place.emulate("--fault", "POST /api/2.2/jobs/create delay=400ms")
     feeders, children = [], []
@@ -226,5 +274,6 @@ def wrong_settings_are_told(place):
 
 main(sql_needs_no_network, wrong_settings_are_told, setup_is_idempotent, a_changed_setting_updates_the_job,
      the_original_job_is_explained_and_paused, names_of_every_kind, two_tables_get_two_jobs,
+     auto_loader_loads_every_reading_once, copy_into_loads_every_reading_once,
      run_makes_the_job_whatever_happens, two_uploaders_at_once_make_one_job, a_deleted_job_comes_back,
      without_a_job_setting_it_is_said_once, a_stop_does_not_wait_for_the_job)
