@@ -6,8 +6,10 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 from plant import PROGRAM, TOKEN, VOLUME, fail, log_of, main, wait_for
@@ -98,6 +100,74 @@ def it_ends_in_the_middle_of_an_upload_and_starts_again(place):
     ends_well(child, signal.SIGTERM)
 
 
+def https_with_a_certificate_of_ones_own(place):
+    cert, key = (os.path.join(place.directory, name) for name in ("cert.pem", "key.pem"))
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
+                           "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+                          capture_output=True, text=True, check=False, timeout=60)
+    want(made.returncode, 0, made.stderr)
+    child = place.start(["emulate", "--listen", f"localhost:{place.emulator_port}", "--root", place.root, "--volume",
+                         VOLUME, "--cert", cert, "--key", key], {**place.env, "DATABRICKS_TOKEN": TOKEN})
+    place.wait_port(place.emulator_port, child)
+    host = f"https://localhost:{place.emulator_port}"
+    wait_for("the settings", 10, lambda: f"SERVER_HOSTNAME={host}" in log_of(child))
+    trusting = ssl.create_default_context(cafile=cert)
+    with urllib.request.urlopen(host + "/.well-known/databricks-config", timeout=20, context=trusting) as answer:
+        want(json.load(answer)["oidc_endpoint"], host + "/oidc", "the address of the sign-in")
+    try:
+        urllib.request.urlopen(host + "/.well-known/databricks-config", timeout=20)
+        fail("a client without the certificate was content")
+    except urllib.error.URLError:
+        pass
+    request = urllib.request.Request(host + FILE, data=b"x" * 300_000, method="PUT",
+                                     headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=20, context=trusting) as answer:
+        want(answer.status, 204, "upload over TLS")
+    want(os.path.getsize(os.path.join(place.data, "a.bin")), 300_000, "what arrived")
+    ends_well(child, signal.SIGTERM)
+    with open(key, "w", encoding="ascii") as broken:
+        broken.write("no key\n")
+    out = subprocess.run([PROGRAM, "emulate", "--root", place.root, "--listen", "localhost:0", "--cert", cert, "--key",
+                          key], env=place.env, capture_output=True, text=True, check=False, timeout=20)
+    if out.returncode == 0 or "certificate" not in out.stderr:
+        fail(f"a broken key: {out.returncode} {out.stderr}")
+
+
+def who_is_restricted_needs_grants(place):
+    secret = os.path.join(place.directory, "other.secret")
+    with open(secret, "w", encoding="ascii") as out:
+        out.write("other-secret\n")
+    os.chmod(secret, 0o600)
+    child = start(place, "--volume", VOLUME, "--restrict", "--client-id", "me", "--principal", f"other={secret}",
+                  DATABRICKS_TOKEN=TOKEN, DATABRICKS_CLIENT_SECRET="my-secret")
+    catalog, schema, _ = VOLUME.split(".")
+
+    def token_of(pair):
+        status, body = call(place, "POST", "/oidc/v1/token", body="grant_type=client_credentials&scope=all-apis",
+                            headers={"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()})
+        want(status, 200, f"sign-in of {pair}")
+        return json.loads(body)["access_token"]
+
+    def grant(kind, name, *privileges):
+        body = json.dumps({"changes": [{"principal": "me", "add": list(privileges)}]})
+        want(call(place, "PATCH", f"/api/2.1/unity-catalog/permissions/{kind}/{name}", TOKEN, body)[0], 200, "grant")
+
+    me, other = token_of("me:my-secret"), token_of("other:other-secret")
+    status, body = call(place, "PUT", FILE, me, b"1")
+    want(status, 403, "upload without grants")
+    if b"USE CATALOG" not in body:
+        fail(f"the privilege is not named: {body}")
+    grant("catalog", catalog, "USE_CATALOG")
+    grant("schema", f"{catalog}.{schema}", "USE_SCHEMA")
+    grant("volume", VOLUME, "WRITE_VOLUME")
+    want(call(place, "PUT", FILE, me, b"1")[0], 204, "upload with grants")
+    want(call(place, "PUT", FILE, other, b"1")[0], 403, "upload by the other one")
+    ends_well(child, signal.SIGTERM)
+    start(place, "--volume", VOLUME, "--restrict", "--client-id", "me", DATABRICKS_TOKEN=TOKEN,
+          DATABRICKS_CLIENT_SECRET="my-secret")
+    want(call(place, "PUT", FILE, token_of("me:my-secret"), b"1")[0], 204, "upload after a restart")
+
+
 def wrong_use_is_said(place):
     rows = [
         ([], "--root"),
@@ -107,6 +177,11 @@ def wrong_use_is_said(place):
         (["--root", place.root, "--token-lifetime", "5"], "--token-lifetime"),
         (["--root", place.root, "--listen", "0.0.0.0:0", "--allow-remote"], "--token-file"),
         (["--root", place.root, "--tok", "x"], "--tok"),
+        (["--root", place.root, "--cert", "x"], "--key"),
+        (["--root", place.root, "--principal", "x"], "ID=FILE"),
+        (["--root", place.root, "--warehouse", "x:y"], "classic"),
+        (["--root", place.root, "--job-poll", "x"], "--job-poll"),
+        (["--root", place.root, "--job-time-scale", "0"], "--job-time-scale"),
         (["--root", place.root, "more"], "more"),
     ]
     for arguments, text in rows:
@@ -121,4 +196,5 @@ def wrong_use_is_said(place):
 
 
 main(local_credentials_are_printed_and_work, own_credentials_are_taken_and_not_printed,
-     it_ends_in_the_middle_of_an_upload_and_starts_again, wrong_use_is_said)
+     it_ends_in_the_middle_of_an_upload_and_starts_again, https_with_a_certificate_of_ones_own,
+     who_is_restricted_needs_grants, wrong_use_is_said)
