@@ -1,4 +1,5 @@
 """Whatever the workspace does, every reading sent before a clean stop is in the volume exactly once in the end."""
+import os
 import random
 import signal
 import time
@@ -31,6 +32,19 @@ def stop(child, feeder):
         fail(f"run ended with {child.returncode}:\n{log_of(child)}")
 
 
+def deliver_the_rest(place, feeder):
+    """A ship that backs off ends at once when it is stopped; what it left on disk goes with the next start."""
+    place.faults(None, method="DELETE")
+    for _ in range(10):
+        left = [n for n in os.listdir(os.path.join(place.state, "outbox")) if n.endswith(".parquet")]
+        if not left:
+            return
+        again = place.run(feeder.listen(), "--stop-ms=60s")
+        wait_for("the rest", 60, lambda: "delivered" in log_of(again))
+        stop(again, feeder)
+    fail(f"still in the outbox: {left}")
+
+
 def every_fault_of_the_workspace(place):
     rng = random.Random(seed())
     feeder = Feeder(rate=5000)
@@ -42,6 +56,7 @@ def every_fault_of_the_workspace(place):
         time.sleep(0.9)
     wait_for("the faults to be over", 120, lambda: log_of(child).count("delivered") >= 10)
     stop(child, feeder)
+    deliver_the_rest(place, feeder)
     feeder.stop()
     Verdict(place).check(range(feeder.sent()), feeder.sent())
 
@@ -62,6 +77,7 @@ def workspace_started_late_and_restarted(place):
     wait_for("the next delivery", 90, lambda: log_of(child).count("delivery_works") == 2)
     time.sleep(1)
     stop(child, feeder)
+    deliver_the_rest(place, feeder)
     feeder.stop()
     Verdict(place).check(range(feeder.sent()), feeder.sent())
 
@@ -81,6 +97,7 @@ def stopped_without_a_workspace_and_started_again(place):
     feeder.sending = True
     time.sleep(1)
     stop(again, feeder)
+    deliver_the_rest(place, feeder)
     feeder.stop()
     Verdict(place).check(range(feeder.sent()), feeder.sent())
 
@@ -102,6 +119,7 @@ def denied_is_said_once_and_nothing_is_lost(place):
     again = place.run(feeder.listen(), "--stop-ms=60s")
     wait_for("the delivery", 60, lambda: "delivered" in log_of(again))
     stop(again, feeder)
+    deliver_the_rest(place, feeder)
     feeder.stop()
     Verdict(place).check(range(feeder.sent()), feeder.sent())
 
