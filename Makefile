@@ -1,6 +1,6 @@
 # The front door: one line a target; the work is in CMake and scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop bench install package package-test kelvin-app format lint release check clean packages
+.PHONY: help demo test interop prove prove-long bench install package package-test kelvin-app format lint release check clean packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,14 @@ test: packages ## installs what is missing, builds, runs the tests
 
 interop: release ## other people's readers, SDKs and publisher against ours
 	@scripts/interop
+
+prove: packages ## no reading lost, none twice: docs/durability-report.md, in ten minutes
+	@scripts/install-packages prove
+	@scripts/prove
+
+prove-long: packages ## the same in full (hours)
+	@scripts/install-packages prove
+	@scripts/prove long
 
 bench: packages ## the figures of docs/performance.md
 	@scripts/bench

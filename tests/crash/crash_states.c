@@ -478,9 +478,26 @@ static void before_call(const char *call, const char *name)
 
 /* --- passes --- */
 
-static void one_pass(uint64_t seed)
+/* A run that nothing happens to at the deepest level; the disk as it leaves it. */
+static struct disk *whole_life(uint64_t seed, unsigned depth)
 {
     struct life first;
+    struct disk *left;
+
+    disk = disk_new();
+    begin_life(&first, depth, seed);
+    life = &first;
+    live(kind.turns);
+    left = disk;
+    disk = NULL;
+    life = NULL;
+    oracle_forget((struct oracle_mark){0});
+    return left;
+}
+
+static void one_pass(uint64_t seed)
+{
+    struct disk *former;
     struct rng rng;
 
     rng_seed(&rng, seed);
@@ -490,14 +507,11 @@ static void one_pass(uint64_t seed)
     kind.turns = 20 + (unsigned)rng_below(&rng, 30);
     disk_preallocates = rng_below(&rng, 4) != 0;
     run.pass = seed;
-    disk = disk_new();
-    begin_life(&first, 0, seed);
-    life = &first;
-    live(kind.turns);
-    disk_free(disk);
-    disk = NULL;
-    life = NULL;
-    oracle_forget((struct oracle_mark){0});
+    former = whole_life(disk_mix(seed, 11), DEPTH_MAX);
+    disk_former = former;
+    disk_free(whole_life(seed, 0));
+    disk_former = NULL;
+    disk_free(former);
 }
 
 static bool parse_point(const char *text, uint64_t *ret_seed)

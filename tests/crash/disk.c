@@ -5,6 +5,7 @@
 #include <string.h>
 
 struct disk *disk;
+const struct disk *disk_former;
 bool disk_preallocates = true;
 void (*disk_before)(const char *call, const char *name);
 
@@ -314,16 +315,18 @@ static void sector_of(uint8_t out[DISK_SECTOR], const struct content *c, size_t 
     memset(out + have, 0, DISK_SECTOR - have);
 }
 
-/* What some other file once had there. */
+/* What some other file once had there, of this disk or of the life it had before. The whole of a file's
+ * new sectors has it from one other file: blocks are given away in runs. */
 static void old_bytes(const struct cut *cut, uint32_t node, uint8_t out[DISK_SECTOR], size_t at)
 {
-    const struct disk *d = cut->d;
-    size_t start = (size_t)(disk_mix(cut->seed, node) % d->count);
+    uint64_t dice = disk_mix(cut->seed, node);
+    const struct disk *d = disk_former && dice % 4 ? disk_former : cut->d;
+    size_t start = (size_t)(dice >> 2) % d->count;
 
     for (size_t k = 0; k < d->count; k++) {
         const struct node *n = &d->nodes[(start + k) % d->count];
 
-        if (!n->dir && n != &d->nodes[node] && n->durable->len > at) {
+        if (!n->dir && n != &cut->d->nodes[node] && n->durable->len > at) {
             sector_of(out, n->durable, at);
             return;
         }

@@ -106,8 +106,9 @@ struct disk {
     struct handle handles[DISK_HANDLES];
 };
 
-extern struct disk *disk;      /* the one the program sees */
-extern bool disk_preallocates; /* false: as a file system without fallocate(2) */
+extern struct disk *disk;              /* the one the program sees */
+extern const struct disk *disk_former; /* whose blocks lie about; may be NULL */
+extern bool disk_preallocates;         /* false: as a file system without fallocate(2) */
 extern void (*disk_before)(const char *call, const char *name); /* each call that changes it */
 
 uint32_t disk_find(const struct names *names, const char *name); /* DISK_NONE */

@@ -1,0 +1,252 @@
+"""T8: the disk below the state directory is full, and free again, over and over.
+
+  full_disk.py [FILLS]      so many fills over all kinds of disk and both policies (default 24)
+
+The state lies on a small file system of its own: tmpfs, and ext4, XFS, Btrfs images where loop devices and the tools are
+there (else named as skipped), each in a private mount namespace; and once below a file size limit (RLIMIT_FSIZE).
+A fill is a ballast file that takes all but a little room, or all of it, while readings come in and the workspace is up or
+away; then it is deleted, or shortened. With when_full=wait every reading must arrive. With drop_oldest every reading must
+arrive or lie in a range that gaps.log says was dropped.
+"""
+import contextlib
+import io
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+from plant import Failure, Feeder, Place, Verdict, fail, log_of, rows_of, seed, trace_of, wait_for  # noqa: E402
+
+MIB = 1 << 20
+#       name    MiB  how it is made
+KINDS = [("tmpfs", 16, None), ("ext4", 32, ["mkfs.ext4", "-q", "-F", "-m", "0"]),
+         ("xfs", 320, ["mkfs.xfs", "-q", "-f"]), ("btrfs", 200, ["mkfs.btrfs", "-q", "-f"])]
+SMALL = {"VOLUME_UPLOADER_COMMIT_MS": "20", "VOLUME_UPLOADER_BATCH_SIZE": "4000",
+         "VOLUME_UPLOADER_SEGMENT_BYTES": "1MiB", "VOLUME_UPLOADER_FREE_BYTES_MIN": "1"}
+
+
+class Disk:
+    def __init__(self, place, kind, mib, make):
+        self.place, self.kind, self.image = place, kind, os.path.join(place.directory, "image")
+        os.mkdir(place.state, 0o700)
+        if make is None:
+            self.mount("-t", "tmpfs", "-o", f"size={mib}m,mode=0700", "tmpfs")
+        else:
+            with open(self.image, "wb") as image:
+                image.truncate(mib * MIB)
+            subprocess.run([*make, self.image], check=True, stdout=subprocess.DEVNULL)
+            self.mount("-o", "loop", self.image)
+        os.chmod(place.state, 0o700)
+        self.ballast = os.path.join(place.state, "rejected", "ballast")
+
+    def mount(self, *arguments):
+        done = subprocess.run(["mount", *arguments, self.place.state], check=False, stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            raise OSError(done.stderr.decode().strip())
+
+    def free(self):
+        fs = os.statvfs(self.place.state)
+        return fs.f_bavail * fs.f_frsize
+
+    def fill(self, leave):
+        """All but `leave` bytes."""
+        try:
+            with open(self.ballast, "ab") as ballast:
+                while True:
+                    room = self.free() - leave
+                    ballast.write(b"\xaa" * max(4096, min(room, MIB)))
+                    ballast.flush()
+                    os.fsync(ballast.fileno())
+                    if room <= 4096 and leave:
+                        return
+        except OSError:
+            pass  # full
+
+    def empty(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.ballast)
+
+    def end(self):
+        subprocess.run(["umount", "-l", self.place.state], check=False)
+
+
+def dropped_ranges(place):
+    ranges = []
+    with contextlib.suppress(FileNotFoundError):
+        with open(os.path.join(place.state, "gaps.log"), "rb") as lines:
+            for line in lines:
+                with contextlib.suppress(ValueError):
+                    gap = json.loads(line)
+                    if gap["reason"] != "dropped":
+                        fail(f"a gap that is none: {line!r}")
+                    ranges.append((gap["from_seq"], gap["to_seq"]))
+    return ranges
+
+
+def judge(place, feeder, policy):
+    """All was delivered: number n has sequence number n + 1, as one run took them all in order."""
+    ranges = dropped_ranges(place)
+    verdict = Verdict(place, rows_of)
+    dropped = {n for a, b in ranges for n in range(a - 1, b)}
+    with contextlib.redirect_stdout(io.StringIO()):
+        verdict.check(set(range(feeder.sent())) - dropped, feeder.sent())
+    both = [n for n in dropped if n in verdict.seen]
+    if both:
+        fail(f"delivered, and counted as dropped: {both[:5]}")
+    if policy == "wait" and dropped:
+        fail("when_full=wait has dropped something")
+    return len(dropped), len(verdict.seen)
+
+
+def waiting(place):
+    return [name for name in os.listdir(os.path.join(place.state, "outbox")) if name.endswith(".parquet")]
+
+
+def cpu_seconds(child):
+    with open(f"/proc/{child.pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def fills(place, disk, policy, count, rng):
+    feeder = Feeder(rate=20000)
+    feeder.start()
+    place.emulate()
+    child = place.run(feeder.port, "--stop-ms=60s", VOLUME_UPLOADER_WHEN_FULL=policy, **SMALL)
+    wait_for("the first readings", 20, lambda: feeder.sent() > 2000)
+    for _ in range(count):
+        away = rng.random() < 0.7
+        if away:
+            place.faults("* /api/2.0/fs/* status=503")
+        time.sleep(rng.random() * 0.6)
+        disk.fill(rng.choice([0, 0, 0, 70000, 300000, 1200000]))
+        before = feeder.sent()
+        time.sleep(0.5 + rng.random())
+        spent = cpu_seconds(child)
+        time.sleep(1)
+        spent = cpu_seconds(child) - spent
+        if feeder.sent() == before and spent > 0.5:
+            fail(f"waiting for room takes {spent:.1f} s of processor time a second")
+        if rng.random() < 0.3:
+            place.faults(None, method="DELETE")
+            away = False
+            time.sleep(1)  # deliveries go on while the disk is full
+        disk.empty()
+        if away:
+            place.faults(None, method="DELETE")
+        if child.poll() is not None:
+            fail(f"ended by itself with {child.returncode}:\n{log_of(child)}")
+        at = feeder.sent()
+        wait_for("readings to be taken again", 60, lambda: feeder.sent() > at + 500)
+    feeder.sending = False
+    time.sleep(2.5)  # the last segment is closed and packed by its age; a ship that backs off tries again
+    wait_for("the outbox to be empty", 120, lambda: not waiting(place))
+    child.send_signal(signal.SIGTERM)
+    if child.wait(90) != 0:
+        fail(f"ended with {child.returncode}:\n{log_of(child)}")
+    feeder.stop()
+    if waiting(place):
+        fail("files left in the outbox after a clean stop")
+    return judge(place, feeder, policy)
+
+
+def file_size_limit(place):
+    """EFBIG in the middle of everything, then the same state without the limit."""
+    feeder = Feeder(rate=20000)
+    feeder.start()
+    place.emulate()
+    durable = set()
+    for limit in (0, 40_000, 100_000, 200_000, 250_000, None):
+        port = feeder.listen()
+        child = place.run(port, "--stop-ms=60s", **SMALL)
+        if limit is not None:
+            resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, limit))
+        time.sleep(1.5)
+        if limit is None:
+            wait_for("the last run to read", 30, lambda: any(c[0] == port for c in feeder.connections))
+            time.sleep(1)
+            feeder.sending = False
+            time.sleep(0.5)
+        child.send_signal(signal.SIGTERM)
+        code = child.wait(90)
+        record = trace_of(child)
+        if record:
+            durable.update(feeder.durable(port, record[1]))
+        if code not in ((0,) if limit is None else (0, 4)):
+            fail(f"ended with {code}:\n{log_of(child)}")
+    feeder.stop()
+    verdict = Verdict(place, rows_of)
+    with contextlib.redirect_stdout(io.StringIO()):
+        verdict.check(durable, feeder.sent())
+    if len(durable) < 10000:
+        fail(f"only {len(durable)} durable readings: nothing was tested")
+    return len(verdict.seen)
+
+
+def one_kind(kind, mib, make, policy, count, rng):
+    if make and not shutil.which(make[0]):
+        print(f"{kind}: skipped: no {make[0]}", flush=True)
+        return 0
+    place = Place()
+    disk = None
+    try:
+        try:
+            disk = Disk(place, kind, mib, make)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"{kind}: skipped: {error}", flush=True)
+            return 0
+        dropped, rows = fills(place, disk, policy, count, rng)
+        print(f"{kind} of {mib} MiB, {policy}: {count} fills, {rows} rows, {dropped} dropped and counted; lost 0, "
+              "twice 0, ghost 0, altered 0", flush=True)
+        return count
+    except Failure as failure:
+        print(f"FAIL {kind}, {policy}: {failure}", flush=True)
+        for child in place.children:
+            print(f"--- {child.args[1]}\n{log_of(child)[-3000:]}", flush=True)
+        raise
+    finally:
+        for child in place.children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        if disk:
+            disk.end()
+        place.end()
+
+
+def main():
+    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 24
+    if os.environ.get("FULL_DISK_INSIDE") != "yes":
+        os.environ["FULL_DISK_INSIDE"] = "yes"
+        if subprocess.run(["unshare", "-m", "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
+            print("full_disk: skipped: no mount namespace of our own (root is needed)")
+            return
+        os.execvp("unshare", ["unshare", "-m", sys.executable, "-B", *sys.argv])
+    rng = random.Random(seed())
+    done = 0
+    kinds = [(k, p) for k in KINDS for p in ("wait", "drop_oldest")]
+    try:
+        while done < wanted:
+            before = done
+            for kind, policy in kinds:
+                done += one_kind(*kind, policy, max(1, min(6, wanted // 4)), rng) if done < wanted else 0
+            if done == before:
+                print("full_disk: skipped: no small file system can be made")
+                return
+        place = Place()
+        rows = file_size_limit(place)
+        place.end()
+        print(f"file size limit: 6 runs, {rows} rows; twice 0, ghost 0, altered 0")
+        print(f"{done} fills: lost 0, twice 0, ghost 0, altered 0")
+    except Failure as failure:
+        print(f"FAIL: {failure}")
+        sys.exit(1)
+
+
+main()
