@@ -81,7 +81,7 @@ bool catalog_schema_get(struct workspace *ws, struct catalog_path path, struct c
     if (ok &&
         !(rest_keep(&ret->full_name, root, "full_name") && rest_keep(&ret->owner, root, "owner")))
         ok = rest_no_memory(words.what, err);
-    if (!ok)
+    if (!ok || !*ret_exists)
         catalog_schema_done(ret);
     json_decref(root);
     return ok;
@@ -113,7 +113,7 @@ bool catalog_volume_get(struct workspace *ws, struct catalog_path path, struct c
             rest_keep(&ret->owner, root, "owner") && rest_keep(&ret->type, root, "volume_type") &&
             rest_keep(&ret->location, root, "storage_location")))
         ok = rest_no_memory(words.what, err);
-    if (!ok)
+    if (!ok || !*ret_exists)
         catalog_volume_done(ret);
     json_decref(root);
     return ok;
@@ -225,7 +225,7 @@ bool catalog_table_get(struct workspace *ws, struct catalog_path path, struct ca
     *ret = (struct catalog_table){.full_name = NULL};
     if (ok && !read_table(root, ret))
         ok = rest_no_memory(words.what, err);
-    if (!ok)
+    if (!ok || !*ret_exists)
         catalog_table_done(ret);
     json_decref(root);
     return ok;

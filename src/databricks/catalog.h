@@ -4,7 +4,8 @@
  *          back-ticks; they are encoded here.
  * Limits   255 bytes a part; a page of an answer 4 MiB.
  * Errors   as databricks/error.h; texts of a 403 name the privilege that is missing.
- * Owner    the caller; x_done frees and takes an empty struct too. Texts are never NULL.
+ * Owner    the caller; x_done frees and takes an empty struct too: that is what there is after a
+ *          failure, and when *ret_exists is false. Texts of what exists are never NULL.
  * Threads  one at a time.
  * Source   databricks-api.md 6.1-6.3.
  */

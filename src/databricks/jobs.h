@@ -5,8 +5,9 @@
  *          unknown fields are ignored. What is written travels as JSON text.
  * Units    _us microseconds since the epoch, 0: not said. Ids are int64 and pass 2^53.
  * Limits   a list ends at its `max`; a page of an answer at 4 MiB.
- * Errors   as databricks/error.h. The struct is empty (and safe to x_done) after a failure. A job
- *          id nobody has may be told as a 403: who may not see a job is not told that it exists.
+ * Errors   as databricks/error.h. The struct is empty (and safe to x_done) after a failure, and
+ *          when *ret_exists is false. A job id nobody has may be told as a 403: who may not see a
+ *          job is not told that it exists.
  * Owner    the caller; x_done frees and takes an empty struct too.
  * Threads  one at a time.
  * Source   databricks-api.md 3.2 (overrides), 4.

@@ -480,8 +480,8 @@ static void endpoints_are_checked(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char out[512] = "-";
 
-        assert_int_equal(
-            auth_read_endpoint(span_of(rows[i].body), "e", "http://127.0.0.1:9", NULL, out, sizeof(out)),
+        assert_int_equal(auth_read_endpoint(span_of(rows[i].body), "e", "http://127.0.0.1:9", NULL,
+                             out, sizeof(out)),
             rows[i].want != NULL);
         assert_string_equal(out, rows[i].want ? rows[i].want : "-");
     }
