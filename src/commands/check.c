@@ -4,6 +4,7 @@
 
 #include "base/json_out.h"
 #include "commands/options.h"
+#include "config/forget.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -186,6 +187,7 @@ static bool check_settings(struct check *c)
     bool ok = config_load(c->config);
     const char *text;
 
+    config_forget_secrets();
     for (size_t i = 0; (text = config_warning(c->config, i)) != NULL; i++)
         check_say(c, CHECK_WARN, "settings", NULL, "%s", text);
     for (size_t i = 0; (text = config_problem(c->config, i)) != NULL; i++)

@@ -1,5 +1,7 @@
 #include "commands/options.h"
 
+#include "config/forget.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -268,6 +270,8 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
             o->command, "%s is missing", o->arguments ? o->arguments : "an argument");
         return OPTIONS_BAD;
     }
+    if (!o->config)
+        config_forget_secrets(); /* a command without settings needs none */
     return OPTIONS_OK;
 }
 
@@ -277,6 +281,7 @@ bool options_load(struct config *config)
     const struct settings *s = config_settings(config);
     const char *text;
 
+    config_forget_secrets(); /* also those that this command does not use */
     log_configure(s->log_level, s->log_format, NULL);
     for (size_t i = 0; (text = config_warning(config, i)) != NULL; i++)
         LOG_WARN("setting", LOG_TEXT("text", text));
