@@ -40,7 +40,8 @@ if(WERROR)
 endif()
 
 # The same bytes from two build directories.
-add_if_known(-ffile-prefix-map=${CMAKE_BINARY_DIR}=build -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+# The last one that fits wins.
+add_if_known(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
 
 # The file system layer has 64-bit offsets on every machine.
 add_compile_definitions(_FILE_OFFSET_BITS=64)
@@ -56,7 +57,8 @@ if(HARDENING)
   elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
     add_if_known(-mbranch-protection=standard)
   endif()
-  add_link_options(-pie)
+  # The linker compiles again with -flto, and would write the directory down.
+  add_link_options(-pie -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
   link_if_known(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code -Wl,-z,nodlopen
     -Wl,--as-needed)
 endif()
