@@ -14,7 +14,7 @@
 #define DATA "/Volumes/main/raw/land/data/"
 #define TRIGGER                                                                                    \
     "\"trigger\":{\"file_arrival\":{\"url\":\"" DATA "\",\"min_time_between_triggers_seconds\":"   \
-                                                     "60}}"
+    "60}}"
 
 static void no_runner(struct emulator_options *options)
 {
@@ -324,25 +324,83 @@ static void the_same_token_is_the_same_run(void **state)
         "Run 9 does not exist");
 }
 
-/* The book of runs without the thread of the runner: a job whose file is missing would be tried. */
-static void the_queue_and_the_retries_follow_the_definition(void **state)
+/* Until it is over; its attempts as a new reference. */
+static json_t *wait_run(const struct fixture *f, int64_t id, const char *result)
+{
+    for (int i = 0; i < 2000; i++) {
+        json_t *a = get_run(f, id), *state = json_object_get(a, "state"), *tasks;
+
+        if (*json_member(state, "result_state")) {
+            assert_string_equal(json_member(state, "result_state"), result);
+            tasks = json_incref(json_object_get(a, "tasks"));
+            json_decref(a);
+            return tasks;
+        }
+        json_decref(a);
+        usleep(5000);
+    }
+    fail_msg("the run does not end");
+    return NULL;
+}
+
+static void a_failing_run_is_tried_again_and_the_next_one_waits(void **state)
 {
     struct fixture *f = *state;
-    int64_t queued = create(f, "\"name\":\"q\",\"queue\":{\"enabled\":true}"), id, skipped;
-    int64_t none = create(f, "\"name\":\"s\",\"max_concurrent_runs\":0");
-    struct emulator *emu = f->emu;
-    struct err err = {0};
-    json_t *a;
+    int64_t id = create(f, "\"queue\":{\"enabled\":true},\"tasks\":[" TASK "]"), run[2];
+    char target[128];
+    json_t *tasks, *a;
 
-    assert_true(runbook_add(emu, none, "FILE_ARRIVAL", &skipped, &err));
-    expect_state(f, skipped, "SKIPPED", "MAXIMUM_CONCURRENT_RUNS_REACHED");
-    assert_false(runbook_add(emu, 3, "FILE_ARRIVAL", &id, &err));
-    assert_int_equal(err.kind, ERR_INPUT);
-    id = run_now(f, queued, ",\"idempotency_token\":\"x\"");
-    a = call(f, "GET", J "runs/list?limit=0", NULL, 200);
-    assert_int_equal(json_array_size(json_object_get(a, "runs")), 2);
+    run[0] = run_now(f, id, "");
+    run[1] = run_now(f, id, "");
+    for (int i = 0; i < 2; i++) {
+        tasks = wait_run(f, run[i], "FAILED");
+        assert_int_equal(json_array_size(tasks), 2); /* max_retries 1 */
+        assert_int_equal(json_member_int(json_array_get(tasks, 1), "attempt_number"), 1);
+        (void)snprintf(target, sizeof(target), J "runs/get-output?run_id=%lld",
+            (long long)json_member_int(json_array_get(tasks, 1), "run_id"));
+        a = call(f, "GET", target, NULL, 200);
+        assert_non_null(strstr(json_member(a, "error"), "/Workspace/Shared/a.py"));
+        json_decref(a);
+        json_decref(tasks);
+    }
+    (void)snprintf(target, sizeof(target), J "runs/get-output?run_id=%lld", (long long)run[0]);
+    do_call(f, "GET", target, NULL, 400);
+    a = call(f, "GET", J "runs/list?completed_only=true&limit=1&expand_tasks=true", NULL, 200);
+    assert_true(json_is_true(json_object_get(a, "has_more")));
+    assert_int_equal(
+        json_member_int(json_array_get(json_object_get(a, "runs"), 0), "run_id"), run[1]);
     json_decref(a);
-    assert_true(id != 0);
+    a = call(f, "GET", J "runs/list?active_only=true", NULL, 200);
+    assert_null(json_object_get(a, "runs"));
+    json_decref(a);
+}
+
+static void runs_above_the_limit_are_skipped_or_queued(void **state)
+{
+    struct fixture *f = *state;
+    int64_t none = create(f, "\"name\":\"s\",\"max_concurrent_runs\":0"), id;
+    int64_t waits = create(f, "\"tasks\":[{\"task_key\":\"load\","
+                              "\"existing_cluster_id\":\"0123-456789-cluster0\","
+                              "\"max_retries\":-1,\"min_retry_interval_millis\":600000,"
+                              "\"spark_python_task\":{\"python_file\":\"/a.py\"}}]");
+    struct err err = {0};
+    char body[128];
+
+    assert_true(runbook_add(f->emu, none, "FILE_ARRIVAL", &id, &err));
+    expect_state(f, id, "SKIPPED", "MAXIMUM_CONCURRENT_RUNS_REACHED");
+    assert_false(runbook_add(f->emu, 3, "FILE_ARRIVAL", &id, &err));
+    assert_int_equal(err.kind, ERR_INPUT);
+    /* This one waits ten minutes for its retry and takes the only place. */
+    id = run_now(f, waits, "");
+    expect_state(f, run_now(f, waits, ""), "SKIPPED", "MAXIMUM_CONCURRENT_RUNS_REACHED");
+    change(f, "update", waits, ",\"new_settings\":{\"queue\":{\"enabled\":true}}");
+    expect_state(f, run_now(f, waits, ""), "QUEUED", "");
+    for (int i = 0; i < 2000 && runbook_next_us(f->emu) < 0; i++)
+        usleep(5000);
+    assert_in_range(runbook_next_us(f->emu), 1, INT64_C(600000000));
+    (void)snprintf(body, sizeof(body), "{\"run_id\":%lld}", (long long)id);
+    do_call(f, "POST", J "runs/cancel", body, 200);
+    expect_state(f, id, "TERMINATED", "CANCELED");
 }
 
 static void faults_make_two_jobs_or_none(void **state)
@@ -391,7 +449,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(permissions_decide_who_sees_and_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(the_same_token_is_the_same_run, setup, teardown),
         cmocka_unit_test_setup_teardown(
-            the_queue_and_the_retries_follow_the_definition, setup, teardown),
+            a_failing_run_is_tried_again_and_the_next_one_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            runs_above_the_limit_are_skipped_or_queued, setup, teardown),
         cmocka_unit_test_setup_teardown(faults_make_two_jobs_or_none, setup, teardown),
         cmocka_unit_test_setup_teardown(a_restart_keeps_jobs_and_runs, setup, teardown),
     };
