@@ -87,7 +87,8 @@ static void find_stream(const struct picture *p, struct troubles *t)
             "Connected, but no reading came for %s.",
             str_duration(time, sizeof(time), p->silent_us));
     if (p->rejected_per_s > 0)
-        say(add(t, TROUBLE_WARNING, "rejecting",
+        say(add(t, p->rejected_per_s * 100 > p->readings_per_s ? TROUBLE_WARNING : TROUBLE_INFO,
+                "rejecting",
                 "Look at the samples below: each has its reason. The lines around them are taken."),
             "Lines are being rejected: %.3g a second in the last minute.", p->rejected_per_s);
 }
@@ -105,7 +106,7 @@ static void find_delivery(const struct picture *p, struct troubles *t)
         say(add(t, TROUBLE_WARNING, "delivery_waits",
                 "Nothing, if it is an outage: readings wait on disk and the tries go on by "
                 "themselves. If it lasts, check the network and the proxy."),
-            "Deliveries fail: %s. The next try is in %s.", p->ship_error.text,
+            "Deliveries fail: %s; the next try is in %s.", p->ship_error.text,
             str_duration(time, sizeof(time), p->retry_in_us));
     if (p->refused_files)
         say(add(t, TROUBLE_WARNING, "files_refused",
@@ -176,21 +177,53 @@ void trouble_find(const struct picture *p, struct troubles *ret)
     ret->count = n;
 }
 
+static const char *arriving(const struct picture *p)
+{
+    switch (p->stream) {
+    case STREAM_CONNECTED:
+        return p->readings_per_s > 0 ? "Readings arrive" : "Connected";
+    case STREAM_PAUSED:
+        return "Reading is paused";
+    case STREAM_WAITING:
+    case STREAM_CONNECTING:
+        return "No stream";
+    case STREAM_STOPPED:
+        return "Receiving has ended";
+    }
+    return "";
+}
+
+static const char *delivering(const struct picture *p)
+{
+    switch (p->ship) {
+    case SHIP_IDLE:
+        return p->waiting ? "deliveries work" : "everything is delivered";
+    case SHIP_SENDING:
+        return "deliveries work";
+    case SHIP_WAITING:
+        return "deliveries fail and are tried again";
+    case SHIP_DENIED:
+        return "Databricks refuses deliveries";
+    case SHIP_STOPPED:
+        return "delivering has ended";
+    }
+    return "";
+}
+
+/* What flows and what does not; the troubles say why. */
 void trouble_headline(const struct picture *p, const struct troubles *t, struct buf *out)
 {
-    char rate[32], waiting[32];
+    char waiting[32];
 
-    (void)str_count(rate, sizeof(rate), (uint64_t)(p->readings_per_s + 0.5));
-    (void)str_count(waiting, sizeof(waiting), p->waiting);
-    if (t->count && t->items[0].level != TROUBLE_INFO)
-        buf_add_text(out, t->items[0].what);
-    else if (p->stopping)
-        buf_printf(out, "Stopping; %s readings wait on disk.", waiting);
-    else if (p->stream != STREAM_CONNECTED)
-        buf_printf(out, "Connecting to the Kelvin stream; %s readings wait on disk.", waiting);
-    else
-        buf_printf(
-            out, "All is well: %s readings/s arrive, %s wait for their file.", rate, waiting);
+    if (p->broken) {
+        buf_add_text(out, "The program cannot go on and stops.");
+        return;
+    }
+    if (!p->stopping && p->stream == STREAM_CONNECTED &&
+        (t->count == 0 || t->items[0].level == TROUBLE_INFO))
+        buf_add_text(out, "All is well: ");
+    buf_printf(out, "%s, %s; %s %s on disk.", arriving(p), delivering(p),
+        str_count(waiting, sizeof(waiting), p->waiting), p->waiting == 1 ? "waits" : "wait");
 }
 
 bool trouble_ready(const struct picture *p, const char *why[TROUBLES_MAX], size_t *ret_count)
