@@ -19,7 +19,8 @@
 #include "emulator/delta.h"
 #include "parquet/reader.h"
 
-#define KIT_DATA "/Volumes/main/raw/land/data"
+#define KIT_BELOW "Volumes/main/raw/land/data" /* the root */
+#define KIT_DATA "/" KIT_BELOW
 #define KIT_TABLE "tables/main/raw/events"
 
 struct kit {
@@ -34,7 +35,7 @@ static inline void kit_start(struct kit *kit)
     (void)snprintf(kit->root, sizeof(kit->root), "/tmp/delta-test-XXXXXX");
     assert_non_null(mkdtemp(kit->root));
     assert_true(file_dir_open(FILE_CWD, kit->root, &kit->dirfd, &err));
-    assert_true(file_dir_make(kit->dirfd, KIT_DATA + 1, true, &err));
+    assert_true(file_dir_make(kit->dirfd, KIT_BELOW, true, &err));
 }
 
 static inline int kit_remove(const char *path, const struct stat *st, int type, struct FTW *at)

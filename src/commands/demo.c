@@ -1,5 +1,6 @@
-/* `demo`: the main job between a synthetic Kelvin stream and a local workspace, all in this
- * process. It ends by reading the files back and counting every reading. */
+/* `demo`: set-up and the main job between a synthetic Kelvin stream and a local workspace whose job
+ * loads the table, all in this process. It ends by reading the table back and counting every reading.
+ */
 #include "commands/run.h"
 
 #include "base/clock.h"
@@ -7,8 +8,11 @@
 #include "base/rng.h"
 #include "commands/options.h"
 #include "commands/parquet_file.h"
+#include "commands/plan_for.h"
 #include "commands/volume_check.h"
+#include "commands/workspace.h"
 #include "emulator/emulator.h"
+#include "ingestion/setup.h"
 #include "simulator/simulator.h"
 
 #include <errno.h>
@@ -26,6 +30,10 @@
 #define SERIES (ASSETS * STREAMS)
 #define STEP_US INT64_C(20000) /* a reading of each series every 20 ms */
 #define VOLUME "main.plant.readings"
+#define TABLE "main.plant.events"
+#define JOB_POLL_US INT64_C(200000)
+#define JOB_TIME_SCALE 60 /* a minute of the trigger is a second here */
+#define JOB_WAIT_US (60 * CLOCK_SECOND_US)
 #define OUTAGE_FIRST_S 6
 #define OUTAGE_LAST_S 9
 #define ROWS_SHOWN 6U
@@ -85,9 +93,10 @@ static struct secret *make_token(struct err *err)
 
 static bool start_workspace(struct demo *d, const struct secret *token, struct err *err)
 {
-    static const char *const volumes[] = {VOLUME};
-    struct emulator_options options = {
-        .root = d->workspace, .token = token, .volumes = volumes, .volume_count = 1};
+    struct emulator_options options = {.root = d->workspace,
+        .token = token,
+        .job_poll_us = JOB_POLL_US,
+        .job_time_scale = JOB_TIME_SCALE};
 
     d->emulator = emulator_start(&options, err);
     return d->emulator || err_wrap(err, "local workspace");
@@ -138,7 +147,7 @@ static void *run_thread(void *demo)
     return NULL;
 }
 
-static bool start_run(struct demo *d, struct secret *token, struct err *err)
+static bool configure(struct demo *d, struct secret *token, struct err *err)
 {
     char port[16];
 
@@ -149,8 +158,12 @@ static bool start_run(struct demo *d, struct secret *token, struct err *err)
     }
     (void)snprintf(port, sizeof(port), "%u", simulator_port(d->simulator));
     config_set_secret(d->config, "token", token);
+    config_set(d->config, "auth_type", "pat");
+    config_set(d->config, "auth_type", "pat");
     config_set(d->config, "host", emulator_base_url(d->emulator));
     config_set(d->config, "volume", VOLUME);
+    config_set(d->config, "table", TABLE);
+    config_set(d->config, "job_serverless", "yes");
     config_set(d->config, "stream_host", "127.0.0.1");
     config_set(d->config, "stream_port", port);
     config_set(d->config, "state_dir", d->state);
@@ -158,6 +171,41 @@ static bool start_run(struct demo *d, struct secret *token, struct err *err)
     config_set(d->config, "status_listen", "off");
     if (!options_load(d->config))
         return err_set(err, ERR_INPUT, 0, "settings of the demo");
+    return true;
+}
+
+static void show_step(void *arg, const struct setup_step *step)
+{
+    (void)arg;
+    printf("  %-8s %-10s %s\n", setup_result_name(step->result), step->name, step->what);
+    if (step->result == SETUP_FAILED)
+        printf("           %s\n", step->text);
+    (void)fflush(stdout);
+}
+
+/* What `volume-uploader setup` does, from an empty workspace on. */
+static bool set_up(struct demo *d, struct err *err)
+{
+    const struct settings *settings = config_settings(d->config);
+    struct plan *plan = plan_for(settings, err);
+    struct workspace *ws = plan ? workspace_for(settings, err) : NULL;
+    struct setup_options options = {.plan = plan};
+    struct setup_report report;
+    bool ok = ws != NULL;
+
+    setup_report_init(&report);
+    ok = ok && setup_run(ws, &options, show_step, NULL, &report, err);
+    if (ok && report.failed)
+        ok = err_set(err, ERR_DENIED, 0, "%zu steps of the set-up failed", report.failed);
+    printf("\n");
+    setup_report_done(&report);
+    workspace_free(ws);
+    plan_free(plan);
+    return ok;
+}
+
+static bool start_run(struct demo *d, struct err *err)
+{
     log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, NULL); /* the table below says what happens */
     d->run = (struct run_options){.config = d->config,
         .trace_fd = -1,
@@ -189,9 +237,28 @@ static void introduce(struct demo *d)
     printf("  workspace      %s, volume " VOLUME "; it will fail for some seconds, on purpose\n",
         emulator_base_url(d->emulator));
     printf("  directory      %s\n\n", d->directory);
-    printf("  %4s  %12s  %12s  %12s  %6s  %10s   %s\n", "s", "sent", "on disk", "delivered",
-        "files", "in volume", "what happens");
     (void)fflush(stdout);
+}
+
+static void show_columns(void)
+{
+    printf("  %4s  %11s  %11s  %11s  %5s  %10s  %11s   %s\n", "s", "sent", "on disk", "delivered",
+        "files", "in volume", "in table", "what happens");
+}
+
+/* Rows of the table so far, as its log counts them. */
+static uint64_t table_rows(struct demo *d)
+{
+    char directory[4700];
+    struct buf names;
+    struct err err;
+    uint64_t rows = 0;
+
+    buf_init(&names, 64 << 20);
+    if (!emulator_table(d->emulator, TABLE, directory, sizeof(directory), &names, &rows, &err))
+        rows = 0;
+    buf_done(&names);
+    return rows;
 }
 
 static const char *what_happens(struct demo *d, uint64_t second, char *out, size_t size)
@@ -215,15 +282,16 @@ static void show_second(struct demo *d, uint64_t second)
 {
     struct simulator_stats stream;
     struct emulator_counters cloud;
-    char sent[32], disk[32], delivered[32], bytes[32], text[128];
+    char sent[32], disk[32], delivered[32], bytes[32], loaded[32], text[128];
 
     simulator_get_stats(d->simulator, &stream);
     emulator_count(d->emulator, &cloud);
-    printf("  %4llu  %12s  %12s  %12s  %6llu  %10s   %s\n", (unsigned long long)second,
+    printf("  %4llu  %11s  %11s  %11s  %5llu  %10s  %11s   %s\n", (unsigned long long)second,
         str_count(sent, sizeof(sent), stream.readings_sent),
         str_count(disk, sizeof(disk), counter_get(&d->counters.durable_seq)),
         str_count(delivered, sizeof(delivered), counter_get(&d->counters.delivered_readings)),
         (unsigned long long)cloud.uploads, str_bytes(bytes, sizeof(bytes), cloud.upload_bytes),
+        str_count(loaded, sizeof(loaded), table_rows(d)),
         what_happens(d, second, text, sizeof(text)));
     (void)fflush(stdout);
 }
@@ -281,7 +349,54 @@ static void stop_run(struct demo *d)
 
 /* ---- the end: every reading is counted in the files ---- */
 
-static bool show_result(struct demo *d, bool *ret_good, struct err *err)
+/* The job starts by itself: its trigger sees the last file as it saw the others. */
+static bool wait_for_job(struct demo *d, uint64_t rows, int signal_fd, struct err *err)
+{
+    int64_t until = clock_mono_us() + JOB_WAIT_US;
+
+    while (table_rows(d) < rows) {
+        struct pollfd fd = {.fd = signal_fd, .events = POLLIN};
+
+        if (clock_mono_us() > until)
+            return true; /* what is missing is counted and shown */
+        (void)poll(&fd, 1, 100);
+        if (fd.revents)
+            return err_set(err, ERR_INPUT, EINTR, "interrupted");
+    }
+    return true;
+}
+
+static bool check_table(struct demo *d, const struct volume_expected *expected,
+    struct volume_found *ret, struct err *err)
+{
+    char directory[4700];
+    struct buf names;
+    bool ok;
+
+    buf_init(&names, 64 << 20);
+    ok = emulator_table(d->emulator, TABLE, directory, sizeof(directory), &names, NULL, err) &&
+         volume_check(directory, &names, expected, ret, err);
+    if (ok)
+        printf("\nThe Delta table is in\n  %s\n", directory);
+    buf_done(&names);
+    return ok;
+}
+
+static bool show_files(struct demo *d, const struct volume_found *volume, struct err *err)
+{
+    printf("its rows came from the Parquet files in\n  %s\n", d->data);
+    if (volume->first_file[0]) {
+        printf("and the first rows of the first of them are\n\n");
+        if (!parquet_file_show_rows(d->data, volume->first_file, 0, ROWS_SHOWN, err))
+            return false;
+    }
+    printf("\nRejected on purpose: %llu broken lines, samples in %s/rejected\n",
+        (unsigned long long)counter_get(&d->counters.rejected), d->state);
+    printf("Look closer with:    volume-uploader inspect %s/%s\n\n", d->data, volume->first_file);
+    return true;
+}
+
+static bool show_result(struct demo *d, int signal_fd, bool *ret_good, struct err *err)
 {
     struct volume_expected expected = {
         .series = SERIES,
@@ -289,30 +404,28 @@ static bool show_result(struct demo *d, bool *ret_good, struct err *err)
         .start_us = d->start_us,
         .step_us = STEP_US,
     };
-    struct volume_found found;
+    struct volume_found volume, table;
     struct simulator_stats stream;
-    char sent[32], rows[32];
+    char sent[32], rows[32], loaded[32];
 
-    if (!volume_check(d->data, &expected, &found, err))
+    if (!volume_check(d->data, NULL, &expected, &volume, err) ||
+        !wait_for_job(d, volume.rows, signal_fd, err) || !check_table(d, &expected, &table, err) ||
+        !show_files(d, &volume, err))
         return false;
     simulator_get_stats(d->simulator, &stream);
-    printf("\nThe Parquet files are in\n  %s\n", d->data);
-    if (found.first_file[0]) {
-        printf("and the first rows of the first of them are\n\n");
-        if (!parquet_file_show_rows(d->data, found.first_file, 0, ROWS_SHOWN, err))
-            return false;
-    }
-    printf("\nRejected on purpose: %llu broken lines, samples in %s/rejected\n",
-        (unsigned long long)counter_get(&d->counters.rejected), d->state);
-    printf("Look closer with:    volume-uploader inspect %s/%s\n\n", d->data, found.first_file);
-    *ret_good = found.lost == 0 && found.twice == 0 && found.strange == 0 &&
-                found.rows == stream.readings_sent;
-    if (found.strange)
-        printf("%llu rows were never sent\n", (unsigned long long)found.strange);
-    printf("demo: %s readings sent, %s rows in %llu files in the volume, %llu lost, %llu twice\n",
+    *ret_good = volume.lost == 0 && volume.twice == 0 && volume.strange == 0 && table.lost == 0 &&
+                table.twice == 0 && table.strange == 0 && table.rows == stream.readings_sent;
+    if (volume.lost || volume.twice)
+        printf("in the volume %llu lost, %llu twice\n", (unsigned long long)volume.lost,
+            (unsigned long long)volume.twice);
+    if (table.strange)
+        printf("%llu rows were never sent\n", (unsigned long long)table.strange);
+    printf("demo: %s readings sent, %s rows in %llu files in the volume, %s rows in the table, "
+           "%llu lost, %llu twice\n",
         str_count(sent, sizeof(sent), stream.readings_sent),
-        str_count(rows, sizeof(rows), found.rows), (unsigned long long)found.files,
-        (unsigned long long)found.lost, (unsigned long long)found.twice);
+        str_count(rows, sizeof(rows), volume.rows), (unsigned long long)volume.files,
+        str_count(loaded, sizeof(loaded), table.rows), (unsigned long long)table.lost,
+        (unsigned long long)table.twice);
     return true;
 }
 
@@ -327,11 +440,15 @@ static enum exit_code play(struct demo *d, const char *directory, int signal_fd)
     ok = copy && make_directory(d, directory, &err) && start_workspace(d, token, &err) &&
          start_stream(d, &err);
     if (ok) {
-        ok = start_run(d, copy, &err); /* takes it */
+        ok = configure(d, copy, &err); /* takes it */
         copy = NULL;
     }
     if (ok) {
         introduce(d);
+        ok = set_up(d, &err) && start_run(d, &err);
+    }
+    if (ok) {
+        show_columns();
         ok = watch(d, signal_fd, &err);
     }
     stop_run(d);
@@ -339,7 +456,7 @@ static enum exit_code play(struct demo *d, const char *directory, int signal_fd)
         ok = err_set(&err, ERR_BROKEN, 0, "the uploader ended with exit code %d",
             atomic_load(&d->exit_code));
     if (ok)
-        ok = show_result(d, &good, &err);
+        ok = show_result(d, signal_fd, &good, &err);
     if (!ok)
         (void)fprintf(stderr, "demo: %s\n", err.text);
     secret_free(token);
@@ -364,11 +481,12 @@ int command_demo(int argc, char **argv)
     struct options options = {
         .command = "demo",
         .arguments = "",
-        .text = "Runs the main job between a synthetic Kelvin stream and a local workspace on this "
-                "machine,\n"
-                "shows what happens, reads the files back and counts every reading. No account is "
-                "needed.\n"
-                "Exit code 1 when a reading is lost or there twice.\n",
+        .text =
+            "Runs the main job between a synthetic Kelvin stream and a local workspace on this "
+            "machine,\n"
+            "which a job loads into a Delta table; shows what happens, reads the table back and "
+            "counts\nevery reading. No account is needed.\n"
+            "Exit code 1 when a reading is lost or there twice.\n",
         .own = own,
     };
 

@@ -66,34 +66,41 @@ static bool count_file(struct check *c, int dirfd, const char *name, struct err 
     return ok || err_wrap(err, "%s", name);
 }
 
-bool volume_check(const char *directory, const struct volume_expected *expected,
-    struct volume_found *ret, struct err *err)
+static bool count_all(
+    struct check *c, const char *directory, const struct buf *names, struct err *err)
+{
+    struct volume_found *found = c->found;
+    struct file_list list = {0};
+    bool ok;
+    int dirfd = -1;
+
+    ok = file_dir_open(FILE_CWD, directory, &dirfd, err) && (names || file_list(dirfd, &list, err));
+    for (size_t i = 0; ok && i < list.count; i++) {
+        if (i == 0)
+            (void)snprintf(found->first_file, sizeof(found->first_file), "%s", list.names[i]);
+        ok = count_file(c, dirfd, list.names[i], err);
+    }
+    for (size_t at = 0; ok && names && at < names->len; at += strlen(names->data + at) + 1)
+        ok = count_file(c, dirfd, names->data + at, err);
+    file_list_done(&list);
+    file_drop(dirfd);
+    return ok;
+}
+
+bool volume_check(const char *directory, const struct buf *names,
+    const struct volume_expected *expected, struct volume_found *ret, struct err *err)
 {
     uint64_t all = expected->series * expected->readings_per_series;
     struct check check = {.expected = expected, .found = ret};
-    struct file_list list = {0};
     bool ok = false;
-    int dirfd = -1;
 
     *ret = (struct volume_found){.lost = all};
     check.seen = calloc(all / 8 + 1, 1);
     check.series = series_new(expected->series * 2 + 16, 8 << 20, err);
-    if (!check.seen || !check.series) {
+    if (!check.seen || !check.series)
         err_set(err, ERR_FULL, 0, "no memory to count %llu readings", (unsigned long long)all);
-        goto out;
-    }
-    if (!file_dir_open(FILE_CWD, directory, &dirfd, err) || !file_list(dirfd, &list, err))
-        goto out;
-    for (size_t i = 0; i < list.count; i++) {
-        if (i == 0)
-            (void)snprintf(ret->first_file, sizeof(ret->first_file), "%s", list.names[i]);
-        if (!count_file(&check, dirfd, list.names[i], err))
-            goto out;
-    }
-    ok = true;
-out:
-    file_list_done(&list);
-    file_drop(dirfd);
+    else
+        ok = count_all(&check, directory, names, err);
     series_free(check.series);
     free(check.seen);
     return ok;

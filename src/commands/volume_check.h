@@ -1,4 +1,4 @@
-/* commands/volume_check.h: counts the readings of a demo in the files of its volume.
+/* commands/volume_check.h: counts the readings of a demo in the files of its volume, or of its table.
  *
  * Shape    every series has the readings start, start + step, ...; each must be in the files
  *          exactly once.
@@ -10,7 +10,7 @@
 #ifndef COMMANDS_VOLUME_CHECK_H
 #define COMMANDS_VOLUME_CHECK_H
 
-#include "base/err.h"
+#include "base/buf.h"
 
 #include <stdint.h>
 
@@ -26,7 +26,8 @@ struct volume_found {
     char first_file[256];
 };
 
-NODISCARD bool volume_check(const char *directory, const struct volume_expected *expected,
-    struct volume_found *ret, struct err *err);
+/* `names`: the files, each with its NUL; NULL: all of the directory. */
+NODISCARD bool volume_check(const char *directory, const struct buf *names,
+    const struct volume_expected *expected, struct volume_found *ret, struct err *err);
 
 #endif

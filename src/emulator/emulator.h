@@ -118,6 +118,12 @@ const char *emulator_base_url(const struct emulator *emu); /* "http://127.0.0.1:
 /* A volume more; one that exists is fine. */
 NODISCARD bool emulator_add_volume(struct emulator *emu, const char *name, struct err *err);
 
+/* The data files of the newest version of table "catalog.schema.table": their directory, their names
+ * in `names` each with its NUL, and the rows the table's statistics count (NULL: not asked for).
+ * ERR_INPUT: there is no such table. */
+NODISCARD bool emulator_table(struct emulator *emu, const char *table, char *directory, size_t size,
+    struct buf *names, uint64_t *ret_rows, struct err *err);
+
 /* Rules as of emulator/faults.h, one a line. All or none. */
 NODISCARD bool emulator_add_faults(struct emulator *emu, struct span rules, struct err *err);
 void emulator_clear_faults(struct emulator *emu);

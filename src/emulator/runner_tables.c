@@ -170,6 +170,56 @@ bool runner_copy_into(
     return ok;
 }
 
+/* --- for people and programs beside the workspace --- */
+
+/* "a.b.c", as the catalog spells it: no dots inside of names. */
+static bool split_name(const char *text, struct stmt_name *ret, struct err *err)
+{
+    *ret = (struct stmt_name){0};
+    for (const char *at = text;; at++) {
+        size_t len = strcspn(at, ".");
+
+        if (ret->count == 3 || len >= STMT_NAME_MAX)
+            return err_set(
+                err, ERR_INPUT, 0, "'%.150s' is not a table: catalog.schema.table", text);
+        memcpy(ret->part[ret->count], at, len);
+        ret->part[ret->count++][len] = '\0';
+        at += len;
+        if (*at == '\0')
+            return true;
+    }
+}
+
+bool emulator_table(struct emulator *emu, const char *table, char *directory, size_t size,
+    struct buf *names, uint64_t *ret_rows, struct err *err)
+{
+    char path[RUNNER_TABLE_PATH_MAX];
+    struct runner *runner;
+    struct stmt_name name;
+    struct delta *delta;
+    bool ok;
+
+    if (!split_name(table, &name, err))
+        return false;
+    runner = lock_tables(emu, &name, path, err);
+    delta = runner ? delta_open(runner->root, path, err) : NULL;
+    if (runner)
+        (void)unlock(runner, true);
+    ok = delta && ((size_t)snprintf(directory, size, "%s/%s", emu->root, path) < size ||
+                      err_set(err, ERR_INPUT, 0, "the table's path is too long"));
+    for (size_t i = 0; ok && i < delta_file_count(delta); i++) {
+        struct delta_file file;
+
+        delta_file(delta, i, &file);
+        ok = buf_add(names, file.path, strlen(file.path) + 1) ||
+             buf_check(names, "the names of a table's files", err);
+    }
+    if (ok && ret_rows)
+        *ret_rows = delta_rows(delta);
+    delta_close(delta);
+    return ok;
+}
+
 /* --- rows, for SELECT ... LIMIT --- */
 
 struct table_file {
