@@ -1,4 +1,5 @@
 #include "commands/options.h"
+#include "status/metrics.h"
 
 #include <stdio.h>
 
@@ -41,8 +42,9 @@ static int help_about(const char *topic)
 
 int command_help(int argc, char **argv)
 {
-    bool markdown = false;
-    const struct option_spec own[] = {{.name = "settings-md", .ret_on = &markdown}, {.name = NULL}};
+    bool markdown = false, metrics = false;
+    const struct option_spec own[] = {{.name = "settings-md", .ret_on = &markdown},
+        {.name = "metrics-md", .ret_on = &metrics}, {.name = NULL}};
     struct options options = {
         .command = "help",
         .arguments = "[COMMAND | settings]",
@@ -66,6 +68,8 @@ int command_help(int argc, char **argv)
     buf_init(&out, 256 * 1024);
     if (markdown)
         config_print_markdown(&out);
+    else if (metrics)
+        metrics_print_markdown(&out);
     else if (options.positional_count)
         config_print_help(CONFIG_RUN, &out);
     else
