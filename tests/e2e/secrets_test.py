@@ -72,7 +72,8 @@ class Watch:
         for path, _, names in os.walk(folder):
             for name in names:
                 with open(os.path.join(path, name), "rb") as file:
-                    self.look(file.read(), os.path.join(path, name))
+                    # Segments take their whole length beforehand.
+                    self.look(file.read().rstrip(b"\0"), os.path.join(path, name))
 
     def look_process(self, child):
         for name in ("environ", "cmdline", "status", "comm"):
