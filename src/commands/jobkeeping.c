@@ -17,6 +17,7 @@
 #define LOOK_US (3600 * CLOCK_SECOND_US)
 #define RETRY_FIRST_US (2 * CLOCK_SECOND_US)
 #define RETRY_MAX_US (60 * CLOCK_SECOND_US)
+#define BLOCKED_US (300 * CLOCK_SECOND_US)
 #define CONTESTED_US CLOCK_DAY_US
 #define CONTESTED 3 /* so often somebody else may undo what we did */
 
@@ -90,9 +91,18 @@ static void take_result(struct jobkeeping *j, const struct ensured *e)
         e->job_id, e->text);
 }
 
+/* The same but for the number of the request, which differs each time. */
+static bool same_failure(const char *a, const char *b)
+{
+    const char *end = strstr(a, " [request ");
+    size_t len = end ? (size_t)(end - a) : strlen(a);
+
+    return strncmp(a, b, len) == 0 && (end ? strncmp(b + len, " [request ", 10) == 0 : !b[len]);
+}
+
 static void take_failure(struct jobkeeping *j, const struct err *err)
 {
-    bool changed = !j->failing || strcmp(err->text, j->last_text) != 0;
+    bool changed = !j->failing || !same_failure(err->text, j->last_text);
 
     if (changed && err->kind == ERR_RETRY)
         LOG_WARN(
@@ -101,7 +111,6 @@ static void take_failure(struct jobkeeping *j, const struct err *err)
         LOG_ERROR("job_waits", LOG_TEXT("class", err_kind_name(err->kind)),
             LOG_TEXT("error", err->text),
             LOG_TEXT("do", "`volume-uploader check` says more; it is tried again all the time"));
-    counters_set_job(j->counters, JOB_STATUS_FAILING, 0, err->text);
     j->failing = true;
     (void)str_copy(j->last_text, sizeof(j->last_text), err->text);
 }
@@ -123,7 +132,7 @@ static int64_t look_once(struct jobkeeping *j)
     if (j->undone >= CONTESTED)
         return CONTESTED_US;
     /* A person was asked to decide something: see soon that it was done. */
-    return ensured.result == ENSURE_BLOCKED ? RETRY_MAX_US : LOOK_US;
+    return ensured.result == ENSURE_BLOCKED ? BLOCKED_US : LOOK_US;
 }
 
 /* False: stop. */

@@ -145,7 +145,8 @@ static bool owns(const struct setup_work *w, const struct plan_grant *grant)
 }
 
 /* What is missing, into `ret`; all of it when nobody tells us. */
-static size_t missing_of(struct setup_work *w, const struct plan_grant *grant, const char *ret[2])
+static size_t missing_of(
+    struct setup_work *w, const struct plan_grant *grant, const char *ret[2], bool *ret_known)
 {
     struct catalog_privileges have;
     bool known = false;
@@ -160,6 +161,7 @@ static size_t missing_of(struct setup_work *w, const struct plan_grant *grant, c
         if (!known || !catalog_privileges_have(&have, w->principal, grant->privileges[i]))
             ret[count++] = grant->privileges[i];
     catalog_privileges_done(&have);
+    *ret_known = known;
     return count;
 }
 
@@ -168,6 +170,7 @@ static void grant_step(struct setup_work *w, const struct plan_grant *grant, con
     const char *missing[2] = {NULL, NULL};
     bool planned = (grant->kind == CATALOG_VOLUME && w->volume_planned) ||
                    (grant->kind == CATALOG_TABLE && w->table_planned);
+    bool known = true;
     size_t count;
     struct err err;
 
@@ -180,7 +183,7 @@ static void grant_step(struct setup_work *w, const struct plan_grant *grant, con
         setup_end(w, SETUP_OK, "%s owns it", w->principal);
         return;
     }
-    count = planned ? grant->count : missing_of(w, grant, missing);
+    count = planned ? grant->count : missing_of(w, grant, missing, &known);
     if (count == 0) {
         setup_end(w, SETUP_OK, "%s", "");
         return;
@@ -197,7 +200,9 @@ static void grant_step(struct setup_work *w, const struct plan_grant *grant, con
         return;
     }
     setup_statement(w, sql);
-    setup_end(w, SETUP_FAILED, "%s", err.text);
+    setup_end(w, SETUP_FAILED, "%s%s",
+        known ? "" : "it may be there (the grants cannot be read), and cannot be given: ",
+        err.text);
 }
 
 /* "USE SCHEMA ON SCHEMA `main`.`raw`": between GRANT and TO of the statement. */

@@ -225,6 +225,20 @@ def a_deleted_job_comes_back(place):
     feeder.stop()
 
 
+def a_refusal_is_told_once(place):
+    place.emulate("--fault", "POST /api/2.2/jobs/create status=403 count=all")
+    feeder = Feeder(rate=200)
+    feeder.start()
+    child = start(place, feeder)
+    for _ in range(4):
+        wait_for("the refusal", 20, lambda: "job_waits" in log_of(child))
+        child.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+    stop(child, feeder)
+    feeder.stop()
+    expect(log_of(child).count("job_waits"), 1, "how often")
+
+
 def without_a_job_setting_it_is_said_once(place):
     place.emulate()
     feeder = Feeder(rate=200)
@@ -276,4 +290,4 @@ main(sql_needs_no_network, wrong_settings_are_told, setup_is_idempotent, a_chang
      the_original_job_is_explained_and_paused, names_of_every_kind, two_tables_get_two_jobs,
      auto_loader_loads_every_reading_once, copy_into_loads_every_reading_once,
      run_makes_the_job_whatever_happens, two_uploaders_at_once_make_one_job, a_deleted_job_comes_back,
-     without_a_job_setting_it_is_said_once, a_stop_does_not_wait_for_the_job)
+     a_refusal_is_told_once, without_a_job_setting_it_is_said_once, a_stop_does_not_wait_for_the_job)
