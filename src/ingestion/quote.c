@@ -84,7 +84,9 @@ bool quote_sql_text(struct buf *out, const char *text)
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c - 'A' + 'a');
+    return c;
 }
 
 bool quote_lower(struct buf *out, const char *text)
