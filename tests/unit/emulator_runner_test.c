@@ -25,6 +25,7 @@ static const char script[] =
     "    .trigger(availableNow=True).toTable(args.table).awaitTermination())\n";
 
 static const char copy_text[] = "-- what a job runs\nSET TIME ZONE 'UTC';\n"
+                                "CREATE TABLE IF NOT EXISTS main.raw.other (a INT);\n"
                                 "COPY INTO `main`.`raw`.`events`\n"
                                 "FROM (SELECT CAST(`timestamp` AS TIMESTAMP_NTZ) AS `timestamp`, "
                                 "`asset`, `datastream`, `payload`\n"
