@@ -361,7 +361,7 @@ void status_http_turn(struct status_http *h, int wake_fd, int64_t wait_us)
     bool broke;
 
     fill_budget(h, now);
-    broke = h->budget_us <= 0;
+    broke = h->budget_us <= 0 && !h->options.unlimited;
     wait_us = shorter(wait_us, h->ticked_us + CLOCK_SECOND_US - now);
     if (broke) /* look away from the clients until the bucket has something again */
         wait_us = shorter(wait_us, (1000 - h->budget_us) * BUDGET_SHARE);
@@ -403,9 +403,10 @@ static bool start_daemon(struct status_http *h, struct err *err)
         {MHD_OPTION_END, 0, NULL}};
 
     h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_NOTIFY_COMPLETED,
-        on_answered, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_CONNECTION_LIMIT,
-        HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_ARRAY, listen, MHD_OPTION_END);
+        on_answered, h, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, h, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+        IDLE_S, MHD_OPTION_ARRAY, listen, MHD_OPTION_END);
     info = h->daemon ? MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info)
         return err_set(err, ERR_FULL, 0, "the HTTP server could not be started");

@@ -29,6 +29,7 @@ struct status_http_options {
     /* Once a second, before anything is looked at: publish what no loop publishes. NULL: nothing. */
     void (*refresh)(void *arg);
     void *refresh_arg;
+    bool unlimited; /* tests: no bound on processor time */
 };
 
 /* On failure the socket is closed too. */
