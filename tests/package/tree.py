@@ -1,0 +1,91 @@
+"""Clean Debian trees for the package tests: debootstrap once, then copies. Needs root and the package archive."""
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+WORK = os.path.join(ROOT, "build/package-test")
+BASE = os.path.join(WORK, "debian-bookworm")
+SKIPPED = 77
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+class Failure(Exception):
+    pass
+
+
+def fail(text):
+    raise Failure(text)
+
+
+def skip(why):
+    print(f"skipped: {why}", flush=True)
+    sys.exit(SKIPPED)
+
+
+def needs(*programs):
+    if os.geteuid() != 0:
+        skip("chroot needs root")
+    for program in programs:
+        if not shutil.which(program):
+            skip(f"no {program}")
+
+
+def sh(arguments, **more):
+    """Runs a program; its output only matters when it fails."""
+    out = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                         check=False, **more)
+    if out.returncode != 0:
+        fail(f"{' '.join(arguments)}: exit code {out.returncode}\n{out.stdout[-4000:]}")
+    return out.stdout
+
+
+def base():
+    """A minimal Debian 12, made once."""
+    if not os.path.exists(os.path.join(BASE, "ready")):
+        shutil.rmtree(BASE, ignore_errors=True)
+        os.makedirs(WORK, exist_ok=True)
+        sh(["debootstrap", "--variant=minbase", "bookworm", BASE], timeout=900)
+        with open(os.path.join(BASE, "ready"), "w", encoding="ascii"):
+            pass
+    return BASE
+
+
+class Tree:
+    """A copy of the base that is thrown away at the end."""
+
+    def __init__(self, name):
+        self.root = os.path.join(WORK, name)
+        shutil.rmtree(self.root, ignore_errors=True)
+        sh(["cp", "-a", "--reflink=auto", base(), self.root])
+        shutil.copy("/etc/resolv.conf", self.path("/etc/resolv.conf"))
+
+    def path(self, inside):
+        return os.path.join(self.root, inside.lstrip("/"))
+
+    def command(self, *arguments, user=None, isolate=False):
+        """The command line that runs something inside; `isolate`: as process 1 of a process space of its own."""
+        words = ["unshare", "--pid", "--fork", "--kill-child"] if isolate else []
+        words += ["chroot"] + ([f"--userspec={user}"] if user else []) + [self.root]
+        return words + list(arguments)
+
+    def run(self, *arguments, user=None, env=None, seconds=900):
+        return sh(self.command(*arguments, user=user), env={**ENVIRONMENT, **(env or {})}, timeout=seconds)
+
+    def size(self):
+        return int(sh(["du", "-sxk", self.root]).split()[0]) / 1024
+
+    def remove(self):
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def main(*tests):
+    """Runs tests that take nothing; one that fails ends it."""
+    for test in tests:
+        try:
+            test()
+        except Failure as failure:
+            print(f"FAIL {test.__name__}: {failure}", flush=True)
+            sys.exit(1)
+        print(f"ok {test.__name__}", flush=True)
