@@ -6,7 +6,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from plant import PROGRAM, TOKEN, Feeder, Verdict, fail, log_of, main, wait_for
+from plant import CLIENT_ID, OAUTH, PROGRAM, TOKEN, Feeder, Verdict, fail, log_of, main, wait_for
 
 TABLE = "main.plant.events"
 JOB = f"volume-uploader {TABLE}"
@@ -145,6 +145,46 @@ def run_makes_the_job_whatever_happens(place):
     wait_for("a delivery", 30, lambda: " delivered " in log_of(child) or place.files())
     stop(child, feeder)
     feeder.stop()
+    Verdict(place).check(range(feeder.sent()), feeder.sent())
+
+
+def as_admin(place, sql):
+    """What somebody with the rights does with the SQL that was left: pastes it."""
+    for statement in sql.split(";\n"):
+        if statement.strip():
+            answer = api(place, "POST", "/api/2.0/sql/statements", {
+                "warehouse_id": WAREHOUSE, "statement": statement, "wait_timeout": "30s"})
+            expect(answer["status"]["state"], "SUCCEEDED", f"{statement}: {answer}")
+
+
+def the_sql_that_is_left_is_enough(place):
+    """A service principal without a right: what it cannot do is printed, somebody runs it, and then all is well. What a
+    `run` received without rights is delivered. (It looks again within a minute; a restart makes the test shorter.)"""
+    place.emulate("--restrict")
+    feeder = Feeder(rate=500)
+    feeder.start()
+    child = start(place, feeder, **OAUTH)
+    wait_for("the complaints", 30, lambda: "job_waits" in log_of(child) and "delivery_waits" in log_of(child))
+    code, answer = setup(place, **OAUTH)
+    expect(code, 1, "setup without rights")
+    expect(jobs(place, JOB), [], "jobs without rights")
+    for want in ("CREATE TABLE IF NOT EXISTS `main`.`plant`.`events`", "GRANT USE CATALOG ON CATALOG `main` TO",
+                 f"GRANT READ VOLUME, WRITE VOLUME ON VOLUME `main`.`plant`.`readings` TO `{CLIENT_ID}`",
+                 "GRANT SELECT, MODIFY ON TABLE"):
+        if want not in answer["sql"]:
+            fail(f"'{want}' is not in {answer['sql']}")
+    as_admin(place, answer["sql"])
+    code, answer = setup(place, **OAUTH)
+    expect(code, 0, f"setup with rights: {[s for s in answer['steps'] if s['result'] in ('failed', 'skipped')]}")
+    child.send_signal(signal.SIGHUP)
+    wait_for("the job's good end", 30, lambda: "job_ok" in log_of(child))
+    child.send_signal(signal.SIGTERM)
+    expect(child.wait(30), 0, "the end of the run without rights")
+    child = start(place, feeder, **OAUTH)
+    wait_for("a delivery", 30, place.files)
+    stop(child, feeder)
+    feeder.stop()
+    expect(len(jobs(place, JOB)), 1, "jobs")
     Verdict(place).check(range(feeder.sent()), feeder.sent())
 
 
@@ -288,6 +328,6 @@ def wrong_settings_are_told(place):
 
 main(sql_needs_no_network, wrong_settings_are_told, setup_is_idempotent, a_changed_setting_updates_the_job,
      the_original_job_is_explained_and_paused, names_of_every_kind, two_tables_get_two_jobs,
-     auto_loader_loads_every_reading_once, copy_into_loads_every_reading_once,
+     the_sql_that_is_left_is_enough, auto_loader_loads_every_reading_once, copy_into_loads_every_reading_once,
      run_makes_the_job_whatever_happens, two_uploaders_at_once_make_one_job, a_deleted_job_comes_back,
      a_refusal_is_told_once, without_a_job_setting_it_is_said_once, a_stop_does_not_wait_for_the_job)
