@@ -65,8 +65,9 @@ void check_say(struct check *c, enum check_status status, const char *name, cons
     char text[sizeof(item->text)];
     va_list args;
 
+    c->counts[status]++;
     if (c->count == CHECK_ITEMS_MAX)
-        return;
+        return; /* counted all the same: a failure is never lost */
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
@@ -74,7 +75,6 @@ void check_say(struct check *c, enum check_status status, const char *name, cons
     one_line(item->text, sizeof(item->text), text);
     one_line(item->remedy, sizeof(item->remedy), remedy ? remedy : "");
     c->count++;
-    c->counts[status]++;
     c->step_us = now;
     if (!c->json)
         print_item(c, item);

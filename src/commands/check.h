@@ -22,7 +22,7 @@
 #include "ingestion/ingestion.h"
 #include "outbox/outbox.h"
 
-#define CHECK_ITEMS_MAX 128
+#define CHECK_ITEMS_MAX 256 /* all settings, all mistakes in them, all steps */
 #define CHECK_TIME_US (10 * CLOCK_SECOND_US)
 
 enum check_status { CHECK_OK, CHECK_WARN, CHECK_FAIL, CHECK_SKIP, CHECK_STATUSES };

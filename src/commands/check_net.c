@@ -24,6 +24,7 @@
 #define DNS_US (3 * CLOCK_SECOND_US)
 #define TCP_US (3 * CLOCK_SECOND_US)
 #define HTTP_US (4 * CLOCK_SECOND_US)
+#define LOOK_MORE_US CLOCK_SECOND_US
 #define LOOK_US 2000 /* how often a name look-up is asked */
 #define CLOCK_WARN_US (30 * CLOCK_SECOND_US)
 #define CLOCK_FAIL_US (300 * CLOCK_SECOND_US)
@@ -527,12 +528,16 @@ static bool look_http(struct check *c, const struct hop *hop)
     http = http_new(&options, &err);
     if (http)
         call = http_start(http, &request, &err);
-    while (call && !http_finished(call) && http_poll(http, CLOCK_SECOND_US, -1, &woken, &err))
-        ;
+    /* A refused certificate is looked at in a second connection, which may take a moment more. */
+    while (
+        call && !http_finished(call) && clock_mono_us() < start + request.total_us + LOOK_MORE_US)
+        if (!http_poll(http, CLOCK_SECOND_US / 4, -1, &woken, &err))
+            break;
     if (call && http_finished(call))
         ok = judge(c, hop, call, clock_mono_us() - start);
     else
-        check_say(c, CHECK_FAIL, "http", NULL, "%s", err.text);
+        check_say(c, CHECK_FAIL, "http", "check the host setting, and firewalls on the way",
+            "look at the host: %s", err.kind == ERR_NONE ? "no answer in time" : err.text);
     http_drop(call);
     http_free(http);
     return ok;
