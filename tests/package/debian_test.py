@@ -1,5 +1,6 @@
 """The Debian package in a clean tree: installed, run, upgraded, removed, purged."""
 import glob
+import json
 import os
 import re
 import shutil
@@ -150,6 +151,19 @@ def check_purge(place):
         tree.fail("a purge with nothing waiting left the state")
 
 
+def the_bill_names_what_the_package_needs():
+    """The bill of materials comes from the program, Depends from dpkg-shlibdeps: they must agree."""
+    deb = package()
+    program = os.path.join(tree.ROOT, "build/package/amd64/volume-uploader")
+    bill = json.loads(tree.sh([os.path.join(tree.ROOT, "scripts/sbom"), program]))
+    (own,) = bill["dependencies"]
+    listed = {re.match(r"pkg:deb/debian/([^@]+)@", reference)[1] for reference in own["dependsOn"]}
+    depends = {part.split()[0] for part in tree.sh(["dpkg-deb", "-f", deb, "Depends"]).strip().split(", ")}
+    if listed != depends - {"ca-certificates"}:
+        tree.fail(f"the bill has {sorted(listed)}, the package needs {sorted(depends)}")
+    print(f"{len(listed)} libraries of our own, {len(bill['components'])} with theirs", flush=True)
+
+
 def lintian_is_content():
     out = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", package()], capture_output=True,
                          check=False, text=True)
@@ -160,4 +174,4 @@ def lintian_is_content():
 if __name__ == "__main__":
     tree.needs("debootstrap", "chroot", "lintian")
     plant.PROGRAM = os.path.join(tree.ROOT, "build/package/amd64/volume-uploader")
-    tree.main(lintian_is_content, installs_runs_upgrades_and_goes)
+    tree.main(lintian_is_content, the_bill_names_what_the_package_needs, installs_runs_upgrades_and_goes)
