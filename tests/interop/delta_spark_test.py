@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 
-from plant import BASE_US, Place
+from plant import BASE_US, SERIES, Place, payload_of, timestamp_text
 from table_rig import LOADERS, fill, table_directory
 
 HOME = os.path.join(os.environ["INTEROP_DIR"], "spark-3.5")
@@ -40,13 +40,12 @@ def check(spark, path, sent):
         sys.exit(f"the table is {kinds}")
     number = f"timestampdiff(MICROSECOND, timestamp_ntz'1970-01-01 00:00:00', timestamp) - {BASE_US}"
     found = frame.selectExpr(f"{number} as n", "asset", "datastream", "payload").collect()
-    from plant import SERIES, payload_of
     want = [(n, f"asset-{n % SERIES}", f"stream-{n % SERIES}", payload_of(n)) for n in range(sent)]
     if sorted(tuple(row) for row in found) != want:
         sys.exit(f"{len(found)} rows are not the {sent} that were sent")
     # Files are skipped by their bounds.
     for n in [0, sent // 2, sent - 1]:
-        at = f"timestampadd(MICROSECOND, {BASE_US + n}, timestamp_ntz'1970-01-01 00:00:00')"
+        at = f"timestamp_ntz'{timestamp_text(BASE_US + n)[:-1]}'"
         if frame.where(f"timestamp = {at}").count() != 1 or frame.where(f"timestamp > {at}").count() != sent - 1 - n:
             sys.exit(f"rows are missing at reading {n}")
     print(f"Spark {spark.version} with Delta Lake: {sent} rows, value for value")
