@@ -47,7 +47,7 @@ static void talk(const uint8_t *data, size_t size)
             break;
         total += n > 0 ? n : 0;
     }
-        (void)!write(2, answer, (size_t)total);
+    (void)!write(2, answer, (size_t)total);
     if (total)
         assert(total > 9 && memcmp(answer, "HTTP/1.", 7) == 0);
     (void)close(pair[1]);
