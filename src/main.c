@@ -10,6 +10,7 @@ static const struct command commands[] = {
     {"simulate", "serve a synthetic Kelvin stream", command_simulate},
     {"emulate", "serve a local Databricks workspace", command_emulate},
     {"inspect", "show a Parquet file or a state directory", command_inspect},
+    {"top", "show in the terminal what a run is doing", command_top},
     {"version", "print the version", command_version},
     {"help", "explain a command or the settings", command_help},
     {NULL, NULL, NULL},

@@ -19,6 +19,7 @@ void log_configure(enum log_level level, enum log_format format, const char *cle
 }
 
 static const char *const names[] = {"error", "warn", "info", "debug"};
+static const int journal_levels[] = {3, 4, 6, 7};
 
 /* Plain words stand as they are; anything else is quoted, so that key=value stays readable by
  * scripts. */
@@ -57,7 +58,10 @@ static void add_text(struct buf *line, const struct log_field *f, size_t most)
 static void text_line(struct buf *line, enum log_level level, const char *event,
     const struct log_field *fields, size_t most)
 {
-    buf_printf(line, "%s %s", names[level], event);
+    if (shape == LOG_FORMAT_JOURNAL)
+        buf_printf(line, "<%d>%s", journal_levels[level], event);
+    else
+        buf_printf(line, "%s %s", names[level], event);
     for (const struct log_field *f = fields; f->kind != LOG_END; f++) {
         char number[JSON_DOUBLE_SIZE];
 

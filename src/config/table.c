@@ -34,7 +34,7 @@ static const char *const profiles[] = {"safe", "delta", NULL};
 static const char *const compressions[] = {"zstd", "snappy", "none", NULL};
 static const char *const when_full[] = {"wait", "drop_oldest", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
-static const char *const formats[] = {"text", "json", NULL};
+static const char *const formats[] = {"text", "json", "journal", NULL};
 
 const struct setting setting_table[] = {
     /* --- Kelvin stream --- */
@@ -413,7 +413,7 @@ const struct setting setting_table[] = {
         .text = "or: with COPY INTO on this SQL warehouse"},
     {.key = "job_serverless",
         .flag = "job-serverless",
-        .env = OWN("JOB_SERVERLESS"),
+        .env = {"DATABRICKS_JOB_SERVERLESS", "VOLUME_UPLOADER_JOB_SERVERLESS"},
         .type = SETTING_SWITCH,
         .choices = yes_no,
         .start = "no",
@@ -721,7 +721,7 @@ const struct setting setting_table[] = {
         .commands = EVERY,
         .group = GROUP_PROGRAM,
         FIELD(log_format),
-        .text = "lines for people or for machines"},
+        .text = "lines for people, for machines, or with systemd's priorities for its journal"},
 };
 
 const size_t setting_count = sizeof(setting_table) / sizeof(*setting_table);

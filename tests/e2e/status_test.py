@@ -140,9 +140,17 @@ def an_outage_shows_and_clears(place):
     wait_for("the outage to clear", 60, lambda: status.get("/readyz")[0] == 200)
     feeder.stop()
     wait_for("a lost stream to show", 10, lambda: "stream_not_connected" in status.get("/readyz")[1])
+    top = subprocess.run([PROGRAM, "top", "--once", f"--status-listen={status.listen}"], capture_output=True, text=True,
+                         check=False, env=place.env)
+    if top.returncode != 0 or "No connection to the Kelvin stream" not in top.stdout or "\033" in top.stdout:
+        fail(f"top: {top.returncode}\n{top.stdout}{top.stderr}")
     print(f"the outage showed after {shown:.1f} s")
     run.send_signal(signal.SIGTERM)
     run.wait(40)
+    top = subprocess.run([PROGRAM, "top", "--once", f"--status-listen={status.listen}"], capture_output=True, text=True,
+                         check=False, env=place.env)
+    if top.returncode != 1 or "refused" not in top.stderr:
+        fail(f"top without a run: {top.returncode}\n{top.stderr}")
 
 
 def nothing_secret_is_shown(place):

@@ -45,6 +45,20 @@ static void one_line_per_event(void **state)
     assert_string_equal(line, "error stop\n");
 }
 
+static void journal_lines_begin_with_their_priority(void **state)
+{
+    (void)state;
+    log_configure(LOG_LEVEL_DEBUG, LOG_FORMAT_JOURNAL, NULL);
+    LOG_ERROR("a", LOG_TEXT("why", "b c"));
+    assert_string_equal(line, "<3>a why=\"b c\"\n");
+    LOG_WARN("a");
+    assert_string_equal(line, "<4>a\n");
+    LOG_INFO("a");
+    assert_string_equal(line, "<6>a\n");
+    LOG_DEBUG("a");
+    assert_string_equal(line, "<7>a\n");
+}
+
 static void levels_hide_what_is_below(void **state)
 {
     (void)state;
@@ -122,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_line_per_event),
+        cmocka_unit_test(journal_lines_begin_with_their_priority),
         cmocka_unit_test(levels_hide_what_is_below),
         cmocka_unit_test(values_cannot_forge_lines_or_fields),
         cmocka_unit_test(json_lines_are_objects),
