@@ -274,13 +274,21 @@ _volume_uploader()
         ;;
     emulate:--listen | \
         emulate:--volume | \
+        emulate:--schema | \
         emulate:--client-id | \
         emulate:--token-lifetime | \
+        emulate:--warehouse | \
+        emulate:--cluster | \
+        emulate:--job-poll | \
+        emulate:--job-time-scale | \
+        emulate:--job-files-limit | \
         emulate:--fault)
         return
         ;;
-    emulate:--client-secret-file | \
-        emulate:--token-file)
+    emulate:--cert | \
+        emulate:--client-secret-file | \
+        emulate:--token-file | \
+        emulate:--principal)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
@@ -309,7 +317,7 @@ _volume_uploader()
         flags="--listen --assets --asset --asset-prefix --streams --stream --source --trace-ids --random --counter --realistic --min --max --full-precision --seed --period --rate --burst --count --exit --start-time --step --upload-interval --batch-size --manifest-every --then-upload-interval --then-batch-size --csv --publish-interval --ignore-timestamps --now-offset --replay --resume --late --late-by --repeat --bad --bad-kinds --too-long --other --crlf --split --split-pause --drop-after --drops --drop-reset --drop-cut --summary --quiet --help"
         ;;
     emulate)
-        flags="--root --listen --allow-remote --volume --client-id --client-secret-file --token-file --token-lifetime --fault --verbose --help"
+        flags="--root --listen --allow-remote --volume --schema --cert --client-id --client-secret-file --token-file --token-lifetime --restrict --principal --warehouse --cluster --job-poll --job-time-scale --job-files-limit --fault --verbose --help"
         ;;
     inspect)
         flags="--rows --check --all --json --help --state-dir"
