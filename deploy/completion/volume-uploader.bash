@@ -6,7 +6,7 @@ _volume_uploader()
     local command=${COMP_WORDS[1]} flags=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "run setup check demo simulate emulate inspect version help" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "run setup check demo simulate emulate inspect top version help" -- "$current")
         return
     fi
     case $command:$before in
@@ -87,7 +87,7 @@ _volume_uploader()
         return
         ;;
     run:--log-format)
-        mapfile -t COMPREPLY < <(compgen -W "text json" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "text json journal" -- "$current")
         return
         ;;
     setup:--principal | \
@@ -136,7 +136,7 @@ _volume_uploader()
         return
         ;;
     setup:--log-format)
-        mapfile -t COMPREPLY < <(compgen -W "text json" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "text json journal" -- "$current")
         return
         ;;
     check:--stream-host | \
@@ -217,7 +217,7 @@ _volume_uploader()
         return
         ;;
     check:--log-format)
-        mapfile -t COMPREPLY < <(compgen -W "text json" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "text json journal" -- "$current")
         return
         ;;
     demo:--dir)
@@ -299,6 +299,10 @@ _volume_uploader()
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         return
         ;;
+    top:--every | \
+        top:--status-listen)
+        return
+        ;;
     esac
     case $command in
     run)
@@ -322,6 +326,9 @@ _volume_uploader()
     inspect)
         flags="--rows --check --all --json --help --state-dir"
         ;;
+    top)
+        flags="--every --once --help --status-listen"
+        ;;
     version)
         flags="--help"
         ;;
@@ -334,7 +341,7 @@ _volume_uploader()
     elif [[ $command == inspect ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
     elif [[ $command == help ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "run setup check demo simulate emulate inspect version help settings" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "run setup check demo simulate emulate inspect top version help settings" -- "$current")
     fi
 }
 complete -o filenames -F _volume_uploader volume-uploader
