@@ -1,6 +1,6 @@
 # The front door: one line a target; the work is in CMake and scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop prove prove-long bench install package package-test kelvin-app format lint release check clean packages
+.PHONY: help demo test interop prove prove-long bench install package package-test kelvin-app docs format lint release check clean packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ package-test: packages ## packages, image steps and reproducible builds, in clea
 
 kelvin-app: ## the Kelvin app, in build/kelvin-app/; ASSEMBLE="--sign-in token --job warehouse" for another one
 	@deploy/kelvin/assemble $(ASSEMBLE) build/kelvin-app
+
+docs: release ## man pages, completions and docs/settings.md from the program's help
+	@scripts/make-docs build/release/volume-uploader
 
 release: packages ## builds build/release/volume-uploader
 	@cmake --workflow --preset release

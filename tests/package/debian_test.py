@@ -164,6 +164,12 @@ def the_bill_names_what_the_package_needs():
     print(f"{len(listed)} libraries of our own, {len(bill['components'])} with theirs", flush=True)
 
 
+def the_program_is_hardened():
+    package()
+    tree.sh(["sh", "tests/style/hardening.sh"], cwd=tree.ROOT, env={
+        **os.environ, "HARDENED": os.path.join(tree.ROOT, "build/package/amd64/volume-uploader")})
+
+
 def lintian_is_content():
     out = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", package()], capture_output=True,
                          check=False, text=True)
@@ -174,4 +180,4 @@ def lintian_is_content():
 if __name__ == "__main__":
     tree.needs("debootstrap", "chroot", "lintian")
     plant.PROGRAM = os.path.join(tree.ROOT, "build/package/amd64/volume-uploader")
-    tree.main(lintian_is_content, the_bill_names_what_the_package_needs, installs_runs_upgrades_and_goes)
+    tree.main(lintian_is_content, the_program_is_hardened, the_bill_names_what_the_package_needs, installs_runs_upgrades_and_goes)
