@@ -1,6 +1,7 @@
 """The status server of a run: numbers move and add up, an outage shows and clears, clients cannot harm it."""
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -86,6 +87,8 @@ def sums_are_exact(place):
     m = status.metrics()
     if not m["superseded_readings_total"] or not m["ignored_lines_total"] or m["rejected_lines_total{reason=\"not_json\"}"] == 0:
         fail(f"nothing odd was in the stream: {m}")
+    if shutil.which("promtool"):
+        subprocess.run(["promtool", "check", "metrics"], input=status.get("/metrics")[1].encode(), check=True, timeout=60)
     if assert_sums(status, "all delivered") != 0:
         fail("something waits")
     rows = sum(json.loads(subprocess.run([PROGRAM, "inspect", "--json", f], capture_output=True, check=True).stdout)[
