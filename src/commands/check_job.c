@@ -375,7 +375,7 @@ void check_job(struct check *c)
         check_say(c, CHECK_SKIP, "compute", NULL, "no job is wanted");
         check_say(c, CHECK_SKIP, "job", NULL,
             "none is wanted: neither DATABRICKS_JOB_CLUSTER_ID, DATABRICKS_JOB_WAREHOUSE_ID nor "
-            "VOLUME_UPLOADER_JOB_SERVERLESS is set");
+            "DATABRICKS_JOB_SERVERLESS is set");
     } else {
         look_job(c, &look);
         look_rivals(c); /* without a job of ours, who loads the files is not our business */

@@ -210,7 +210,7 @@ struct jobkeeping *jobkeeping_start(const struct settings *s, struct counters *c
     if (s->job_loader == JOB_LOADER_NONE) {
         LOG_INFO("no_job", LOG_TEXT("do", "files stay in the volume; set "
                                           "DATABRICKS_JOB_CLUSTER_ID, DATABRICKS_JOB_WAREHOUSE_ID "
-                                          "or VOLUME_UPLOADER_JOB_SERVERLESS to load a table"));
+                                          "or DATABRICKS_JOB_SERVERLESS to load a table"));
         return NULL;
     }
     j = calloc(1, sizeof(*j));

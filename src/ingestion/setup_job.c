@@ -205,7 +205,7 @@ void setup_jobs(struct setup_work *w)
         setup_begin(w, "job", "none");
         setup_end(w, SETUP_OK,
             "no job is set; files wait in the volume. DATABRICKS_JOB_CLUSTER_ID, "
-            "DATABRICKS_JOB_WAREHOUSE_ID or VOLUME_UPLOADER_JOB_SERVERLESS makes one");
+            "DATABRICKS_JOB_WAREHOUSE_ID or DATABRICKS_JOB_SERVERLESS makes one");
         return;
     }
     alone = other_jobs(w);
