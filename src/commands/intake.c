@@ -151,12 +151,18 @@ static bool append(struct intake *in, struct err *err)
     return true;
 }
 
+/* The room shrinks with the names that what is decoded brought along: it must stay above the count. */
 static bool make_room(struct intake *in, struct err *err)
 {
     size_t room = journal_room(in->journal);
 
+    if (room <= in->readings.count) {
+        if (!append(in, err))
+            return false;
+        room = journal_room(in->journal);
+    }
     if (room == 0) {
-        if (!append(in, err) || !journal_roll(in->journal, clock_mono_us(), err))
+        if (!journal_roll(in->journal, clock_mono_us(), err))
             return false;
         pipeline_wake(in->p->wake_pack);
         room = journal_room(in->journal);
@@ -231,7 +237,8 @@ static bool take_lines(struct intake *in, struct err *err)
     return append(in, err);
 }
 
-/* The piece without a newline when a connection ends (vector 35). */
+/* The piece without a newline when a connection ends (vector 35). It is forgotten as soon as it was
+ * decoded: after ERR_FULL this is called again, and must not take it twice. */
 static bool take_rest(struct intake *in, struct err *err)
 {
     struct span rest = framer_rest(in->framer);
@@ -244,10 +251,12 @@ static bool take_rest(struct intake *in, struct err *err)
             return false;
         stop = decoder_run_rest(
             in->decoder, rest, clock_wall_us(), journal_series(in->journal), &in->readings, &event);
+        if (stop != DECODE_SERIES_FULL && stop != DECODE_READINGS_FULL) {
+            (void)framer_restart(in->framer); /* the bytes stay for the event's line */
+            rest.len = 0;
+        }
         if (!handle_stop(in, stop, &event, err))
             return false;
-        if (stop != DECODE_SERIES_FULL && stop != DECODE_READINGS_FULL)
-            break;
     }
     return append(in, err);
 }
@@ -376,7 +385,7 @@ static int64_t next_wait_us(struct intake *in, int64_t mono_us)
 {
     int64_t wait = journal_next_us(in->journal) - mono_us;
 
-    if (in->full_until_us > mono_us && wait > in->full_until_us - mono_us)
+    if (in->readings.count || (in->full_until_us > mono_us && wait > in->full_until_us - mono_us))
         wait = in->full_until_us - mono_us;
     if (wait > CLOCK_SECOND_US)
         wait = CLOCK_SECOND_US;
@@ -406,6 +415,28 @@ static bool finish_connection(struct intake *in, struct err *err)
     return true;
 }
 
+/* What the journal had no room for carries numbers of the open segment's series: that segment must
+ * not roll before it is in. It goes first, also while nothing is read. False: stop for good. */
+static bool append_waiting(struct intake *in)
+{
+    struct err err;
+
+    if (in->readings.count == 0 || clock_mono_us() < in->full_until_us || append(in, &err))
+        return true;
+    return survive(in, &err) &&
+           (journal_commit(in->journal, clock_mono_us(), &err) || survive(in, &err));
+}
+
+static bool tick(struct intake *in)
+{
+    struct err err;
+
+    if (in->readings.count)
+        return true;
+    return journal_tick(in->journal, client_dry(in->client), clock_mono_us(), &err) ||
+           survive(in, &err);
+}
+
 /* One event of the connection. False: stop for good. */
 static bool turn(struct intake *in, bool reading, int64_t wait_us)
 {
@@ -413,6 +444,12 @@ static bool turn(struct intake *in, bool reading, int64_t wait_us)
     struct err err;
     bool ok = true;
 
+    if (!append_waiting(in))
+        return false;
+    if (in->readings.count) { /* no room yet: nothing more is taken */
+        (void)pipeline_woken(in->p->wake_intake, wait_us);
+        return true;
+    }
     if (!in->ending)
         event = client_step(in->client, wait_us, reading, in->p->wake_intake);
     else if (reading)
@@ -437,12 +474,7 @@ static bool turn(struct intake *in, bool reading, int64_t wait_us)
         connection_failed(in);
         break;
     }
-    if (!ok && !survive(in, &err))
-        return false;
-    if (!journal_tick(in->journal, client_dry(in->client), clock_mono_us(), &err) &&
-        !survive(in, &err))
-        return false;
-    return true;
+    return (ok || survive(in, &err)) && tick(in);
 }
 
 static void show_state(struct intake *in, bool reading)
@@ -478,31 +510,76 @@ static void receive(struct intake *in)
     }
 }
 
+static void tell_incomplete(struct intake *in, const struct err *err)
+{
+    struct span lines = framer_lines(in->framer);
+    uint64_t lost = in->readings.count;
+    const char *at = lines.data, *end = lines.data + lines.len;
+    struct err commit;
+
+    if (!journal_commit(in->journal, clock_mono_us(), &commit) && commit.kind != ERR_FULL)
+        (void)survive(in, &commit);
+    while (at < end && (at = memchr(at, '\n', (size_t)(end - at)))) {
+        at++;
+        lost++;
+    }
+    if (lost)
+        LOG_ERROR("stop_lost", LOG_UINT("lines", lost), LOG_TEXT("error", err->text),
+            LOG_TEXT("do", "these had been received, and the disk had no room for them"));
+    LOG_WARN("stop_incomplete", LOG_TEXT("error", err->text),
+        LOG_TEXT("do", "the open segment is packed at the next start"));
+}
+
 /* Stopping: read what has arrived, 2 s at most; then commit and roll, so that nothing waits in an
  * open segment. */
 static void drain(struct intake *in)
 {
     int64_t end = clock_mono_us() + DRAIN_US;
     struct err err;
+    bool ok;
 
     client_stop_connecting(in->client);
     while (clock_mono_us() < end && (in->ending || client_state(in->client) == CLIENT_OPEN) &&
            may_read(in, clock_mono_us())) {
         if (!turn(in, true, 20000))
             return;
-        if (!in->ending && client_dry(in->client) && framer_lines(in->framer).len == 0)
+        if (!in->ending && in->readings.count == 0 && client_dry(in->client) &&
+            framer_lines(in->framer).len == 0)
             break;
     }
-    /* A too long line that never ended is handed over, to be counted. */
-    (void)framer_restart(in->framer);
-    take_too_long(in);
-    if (!append(in, &err) || !journal_commit(in->journal, clock_mono_us(), &err) ||
-        !journal_roll(in->journal, clock_mono_us(), &err)) {
-        if (err.kind == ERR_FULL)
-            LOG_WARN("stop_incomplete", LOG_TEXT("error", err.text),
-                LOG_TEXT("do", "the open segment is packed at the next start"));
-        else
-            (void)survive(in, &err);
+    /* What was received while the disk was full: tried once more, whatever the limits say. */
+    ok = append(in, &err) && take_lines(in, &err) && (!in->ending || take_rest(in, &err));
+    if (ok) { /* a too long line that never ended is handed over, to be counted */
+        (void)framer_restart(in->framer);
+        take_too_long(in);
+    }
+    if (ok && journal_commit(in->journal, clock_mono_us(), &err) &&
+        journal_roll(in->journal, clock_mono_us(), &err))
+        return;
+    if (err.kind == ERR_FULL)
+        tell_incomplete(in, &err);
+    else
+        (void)survive(in, &err);
+}
+
+/* A full disk at the start is waited out like any other: deliveries make room. False with ERR_FULL:
+ * the stop came first. */
+static bool open_journal(struct intake *in, const struct journal_options *options, struct err *err)
+{
+    struct pipeline *p = in->p;
+
+    for (;;) {
+        int64_t now = clock_mono_us();
+
+        in->journal = journal_open(p->state, p->limits, options, p->first_seq, err);
+        if (in->journal || err->kind != ERR_FULL || atomic_load(&p->stopping))
+            return in->journal != NULL;
+        limits_said_full(p->limits);
+        pause_reading(in, now, err->text);
+        set_stream(in, STREAM_PAUSED);
+        atomic_store(&p->intake_turn_us, now);
+        counter_set(&p->counters->beat_us[LOOP_INTAKE], (uint64_t)now);
+        (void)pipeline_woken(p->wake_intake, RETRY_FULL_US);
     }
 }
 
@@ -523,10 +600,8 @@ static bool open_all(struct intake *in, struct err *err)
     in->decoder = in->framer ? decoder_new(err) : NULL;
     in->client = in->decoder ? client_new(s->stream_host, s->stream_port, in->framer, err) : NULL;
     in->rejects = in->client ? rejects_open(in->p->state, in->p->limits, err) : NULL;
-    in->journal = in->rejects && readings_init(&in->readings, READINGS_AT_ONCE, err)
-                      ? journal_open(in->p->state, in->p->limits, &options, in->p->first_seq, err)
-                      : NULL;
-    return in->journal != NULL;
+    return in->rejects && readings_init(&in->readings, READINGS_AT_ONCE, err) &&
+           open_journal(in, &options, err);
 }
 
 static void close_all(struct intake *in)
@@ -553,7 +628,7 @@ void *intake_loop(void *pipeline)
         receive(&in);
         drain(&in);
         trace(&in);
-    } else {
+    } else if (err.kind != ERR_FULL || !atomic_load(&p->stopping)) {
         pipeline_break(p, "intake", &err);
     }
     close_all(&in);
