@@ -83,6 +83,14 @@ static void quote_byte(struct buf *out, unsigned char c)
         buf_printf(out, "\\u%04x", c);
 }
 
+/* ASCII that needs no escape. char has a sign on x86 and none on arm64: compare as unsigned. */
+static bool is_plain(char byte)
+{
+    unsigned char c = (unsigned char)byte;
+
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 void json_quote(struct buf *out, struct span value)
 {
     size_t i = 0;
@@ -95,8 +103,7 @@ void json_quote(struct buf *out, struct span value)
         if (c < 0x20 || c == '"' || c == '\\') {
             quote_byte(out, c);
         } else if (c < 0x80) {
-            while (i + n < value.len && value.data[i + n] >= 0x20 && value.data[i + n] != '"' &&
-                   value.data[i + n] != '\\')
+            while (i + n < value.len && is_plain(value.data[i + n]))
                 n++;
             buf_add(out, value.data + i, n);
         } else {
