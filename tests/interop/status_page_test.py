@@ -1,0 +1,141 @@
+"""The status page in a real browser: numbers move, an outage shows and clears, nothing is logged to the console, it fits a
+phone, the colours have contrast, the keyboard reaches everything. Skipped without Chromium or Playwright."""
+import os
+import shutil
+import signal
+import sys
+import time
+import urllib.request
+
+try:
+    from playwright.sync_api import sync_playwright
+except ImportError as missing:
+    print(f"not there: {missing}")
+    sys.exit(77)
+
+from plant import Feeder, Place, fail, free_port
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if not CHROMIUM:
+    print("not there: chromium")
+    sys.exit(77)
+
+# The smallest contrast of text with what is behind it, over all visible text.
+CONTRAST = """() => {
+  const lum = c => { const f = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
+    return .2126 * f(c[0]) + .7152 * f(c[1]) + .0722 * f(c[2]); };
+  const parse = s => s.match(/[\\d.]+/g).map(Number);
+  let worst = [99, ''];
+  for (const e of document.querySelectorAll('body *')) {
+    if (!e.offsetParent || ![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
+    if (e.closest('.skip')) continue;
+    let b = e, back = [0, 0, 0, 0];
+    while (b && (back[3] ?? 1) === 0) { back = parse(getComputedStyle(b).backgroundColor); b = b.parentElement; }
+    const l = [lum(parse(getComputedStyle(e).color)), lum(back)].sort((x, y) => y - x), ratio = (l[0] + .05) / (l[1] + .05);
+    if (ratio < worst[0]) worst = [ratio, e.className + ' ' + e.textContent.slice(0, 40)];
+  }
+  return worst;
+}"""
+
+
+def number(page, selector):
+    digits = "".join(c for c in page.inner_text(selector) if c.isdigit())
+    return int(digits) if digits else -1
+
+
+def until(page, what, seconds, condition):
+    """Playwright's clock must run while we wait, else the page's messages pile up."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        page.wait_for_timeout(100)
+    fail(f"waited {seconds} s in vain for: {what}")
+
+
+def watch(browser, port, said, **options):
+    page = browser.new_page(**options)
+    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: said.append(str(e)))
+    page.on("request", lambda r: said.append(r.url) if not r.url.startswith((f"http://127.0.0.1:{port}/", "data:")) else None)
+    page.goto(f"http://127.0.0.1:{port}/")
+    return page
+
+
+def check_fits(page, what):
+    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        fail(f"{what}: wider than the screen")
+    ratio, where = page.evaluate(CONTRAST)
+    if ratio < 4.5:
+        fail(f"{what}: contrast {ratio:.2f} of '{where}'")
+
+
+def numbers_and_outage(page, place):
+    until(page, "readings", 20, lambda: number(page, "#b-delivered") > 0)
+    before = number(page, "#b-delivered"), page.inner_text("#clock")
+    until(page, "numbers that move", 10, lambda: number(page, "#b-delivered") > before[0] and
+          page.inner_text("#clock") != before[1])
+    if not page.inner_text("#headline").startswith("All is well"):
+        fail(f"not well: {page.inner_text('#headline')}")
+    place.faults("* /api/2.0/fs/* status=503")
+    began = time.monotonic()
+    until(page, "the outage", 10, lambda: "503" in page.inner_text("#troubles"))
+    print(f"the outage was on the page after {time.monotonic() - began:.1f} s")
+    if "is-warning" not in page.get_attribute("#s-volume", "class") or "off" not in page.get_attribute("#pipe2", "class"):
+        fail("the picture does not show where it is stuck")
+    place.faults("", "DELETE")
+    until(page, "the end of the outage", 60, lambda: page.locator("#troubles li").count() == 0)
+
+
+def keyboard(page):
+    page.keyboard.press("Tab")
+    if page.evaluate("document.activeElement.className") != "skip":
+        fail("the first stop of the Tab key is not the link to the numbers")
+    page.focus("#settings summary")
+    page.keyboard.press("Enter")
+    until(page, "the settings", 5, lambda: "upload_interval" in page.inner_text("#settings-rows"))
+    rows = page.locator("#settings-rows tr").count()
+    page.focus("#all")
+    page.keyboard.press("Space")
+    until(page, "the defaults", 5, lambda: page.locator("#settings-rows tr").count() > rows)
+
+
+def main():
+    place, said, port = Place(), [], free_port()
+    folder = os.environ.get("SCREENSHOTS", place.directory)
+    try:
+        place.emulate()
+        feeder = Feeder(rate=3000)
+        feeder.start()
+        run = place.run(feeder.port, VOLUME_UPLOADER_STATUS_LISTEN=f"127.0.0.1:{port}")
+        place.wait_port(port, run)
+        with sync_playwright() as p:
+            browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = watch(browser, port, said, viewport={"width": 1280, "height": 900})
+            paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1")
+            whole = len(urllib.request.urlopen(f"http://127.0.0.1:{port}/").read())
+            print(f"first paint after {paint:.0f} ms, {whole} bytes")
+            numbers_and_outage(page, place)
+            check_fits(page, "light")
+            page.screenshot(path=f"{folder}/light.png", full_page=True)
+            keyboard(page)
+            for name, options in (("dark", {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}),
+                                  ("phone", {"viewport": {"width": 375, "height": 812}, "has_touch": True})):
+                other = watch(browser, port, said, **options)
+                until(other, "numbers", 10, lambda: number(other, "#b-delivered") > 0)
+                other.click("#settings summary")
+                check_fits(other, name)
+                other.screenshot(path=f"{folder}/{name}.png", full_page=True)
+            feeder.stop()
+            run.send_signal(signal.SIGTERM)
+            run.wait(40)
+            said_before = list(said)
+            until(page, "a program that is gone", 10, lambda: "does not answer" in page.inner_text("#headline"))
+            browser.close()
+        if said_before:
+            fail(f"the console or a stranger: {said_before[:5]}")
+    finally:
+        place.end()
+
+
+main()
