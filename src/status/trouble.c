@@ -181,14 +181,14 @@ static const char *arriving(const struct picture *p)
 {
     switch (p->stream) {
     case STREAM_CONNECTED:
-        return p->readings_per_s > 0 ? "Readings arrive" : "Connected";
+        return p->readings_per_s > 0 ? "readings arrive" : "connected";
     case STREAM_PAUSED:
-        return "Reading is paused";
+        return "reading is paused";
     case STREAM_WAITING:
     case STREAM_CONNECTING:
-        return "No stream";
+        return "no stream";
     case STREAM_STOPPED:
-        return "Receiving has ended";
+        return "receiving has ended";
     }
     return "";
 }
@@ -214,6 +214,7 @@ static const char *delivering(const struct picture *p)
 void trouble_headline(const struct picture *p, const struct troubles *t, struct buf *out)
 {
     char waiting[32];
+    size_t begin;
 
     if (p->broken) {
         buf_add_text(out, "The program cannot go on and stops.");
@@ -222,8 +223,11 @@ void trouble_headline(const struct picture *p, const struct troubles *t, struct 
     if (!p->stopping && p->stream == STREAM_CONNECTED &&
         (t->count == 0 || t->items[0].level == TROUBLE_INFO))
         buf_add_text(out, "All is well: ");
+    begin = out->len;
     buf_printf(out, "%s, %s; %s %s on disk.", arriving(p), delivering(p),
         str_count(waiting, sizeof(waiting), p->waiting), p->waiting == 1 ? "waits" : "wait");
+    if (begin == 0 && out->len)
+        out->data[0] = (char)(out->data[0] - 'a' + 'A'); /* it begins the sentence */
 }
 
 bool trouble_ready(const struct picture *p, const char *why[TROUBLES_MAX], size_t *ret_count)

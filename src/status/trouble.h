@@ -30,7 +30,7 @@ struct troubles {
 void trouble_find(const struct picture *p, struct troubles *ret);
 const char *trouble_level_name(enum trouble_level level); /* "info", "warning", "bad" */
 
-/* "All is well: Readings arrive, deliveries work; 1,200 wait on disk.": one line, also for sd_notify. */
+/* "All is well: readings arrive, deliveries work; 1,200 wait on disk.": one line, also for sd_notify. */
 void trouble_headline(const struct picture *p, const struct troubles *t, struct buf *out);
 
 /* /readyz: connected to the stream and delivering. False: `why` gets ids of what stands in the way
