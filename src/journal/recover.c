@@ -12,6 +12,7 @@
 
 #define COPY_BYTES (1024U * 1024U)
 #define KEEP_BYTES (1024U * 1024U) /* of a damaged range, for quarantine/ */
+#define NAMED_MAX (1U << 22)       /* no writer of ours makes so many series: not looked after */
 
 struct recovery {
     const struct state *state;
@@ -38,6 +39,9 @@ struct rewrite {
     uint64_t at;       /* bytes of the copy, those in `out` included */
     uint64_t group_at; /* where the group that is being copied begins in the copy */
     uint64_t next_seq, readings;
+    bool torn;      /* a hole in the last group was met: names may have been in it */
+    uint8_t *named; /* of each series: its name was met */
+    uint32_t named_size;
 };
 
 static bool covered(const struct recovery *r, uint64_t first_seq, uint64_t end_seq)
@@ -190,41 +194,49 @@ static void frame_end(struct rewrite *w, enum segment_frame_type type, uint64_t 
     w->at += segment_frame_size(payload_len);
 }
 
-/* Fewer rows than the frame holds: only where a segment was given up in the middle of one. */
-static void copy_rows(uint8_t *to, const struct segment_frame *f)
+/* Fewer rows than the frame holds: where a segment was given up in the middle of one, and where some
+ * have lost their names. */
+static bool copy_rows(struct rewrite *w, const struct segment_frame *f, uint32_t from,
+    uint32_t count, struct err *err)
 {
-    size_t all = get_u32(f->payload), n = f->rows;
+    size_t all = get_u32(f->payload), n = count;
+    uint8_t *to = frame_room(w, SEGMENT_ROWS_BYTES(n), err);
+    const uint8_t *at = f->payload + 8;
 
-    put_u32(to, f->rows);
+    if (!to)
+        return false;
+    put_u32(to, count);
     put_u32(to + 4, 0);
-    memcpy(to + 8, f->payload + 8, 8 * n);
-    memcpy(to + 8 + 8 * n, f->payload + 8 + 8 * all, 8 * n);
-    memcpy(to + 8 + 16 * n, f->payload + 8 + 16 * all, 4 * n);
+    memcpy(to + 8, at + 8 * (size_t)from, 8 * n);
+    memcpy(to + 8 + 8 * n, at + 8 * (all + from), 8 * n);
+    memcpy(to + 8 + 16 * n, at + 16 * all + 4 * (size_t)from, 4 * n);
+    frame_end(w, SEGMENT_ROWS, f->seq + from, f->received_us, SEGMENT_ROWS_BYTES(count));
+    w->readings += count;
+    w->next_seq = f->seq + from + count;
+    return true;
 }
 
 static bool copy_frame(struct rewrite *w, const struct segment_frame *f, struct err *err)
 {
-    uint32_t len = f->type == SEGMENT_ROWS ? SEGMENT_ROWS_BYTES(f->rows) : f->payload_len;
+    uint32_t len = f->payload_len;
     struct scan_commit commit;
     struct scan_gap gap;
     uint8_t *to;
 
     if (f->type == SEGMENT_SEAL) /* it was not the last one: the copy gets its own */
         return true;
+    if (f->type == SEGMENT_ROWS)
+        return copy_rows(w, f, 0, f->rows, err);
     to = frame_room(w, len, err);
     if (!to)
         return false;
-    if (f->type == SEGMENT_ROWS)
-        copy_rows(to, f);
-    else
-        memcpy(to, f->payload, len);
+    memcpy(to, f->payload, len);
     if (scan_commit_get(f, &commit)) /* the offset of its group is another one now */
         put_u64(to + 8, w->group_at);
     frame_end(w, f->type, f->seq, f->received_us, len);
     if (f->type == SEGMENT_COMMIT)
         w->group_at = w->at;
-    w->readings += f->rows;
-    w->next_seq = scan_gap_get(f, &gap) ? gap.to_seq + 1 : f->seq + f->rows;
+    w->next_seq = scan_gap_get(f, &gap) ? gap.to_seq + 1 : f->seq;
     return true;
 }
 
@@ -261,6 +273,7 @@ static bool copy_hole(struct rewrite *w, const struct scan_hole *hole, struct er
 
     if (!hole->promised)
         w->r->ret->torn_bytes += hole->bytes;
+    w->torn = w->torn || !hole->promised;
     if (hole->promised && !keep_bytes(w, hole, err))
         return false;
     if ((hole->promised || missing) && !write_gap(w->r, &gap, err))
@@ -274,6 +287,68 @@ static bool copy_hole(struct rewrite *w, const struct scan_hole *hole, struct er
     frame_end(w, SEGMENT_GAP, hole->from_seq, clock_wall_us(), SEGMENT_GAP_BYTES);
     w->next_seq = hole->to_seq + 1;
     return true;
+}
+
+static bool note_names(struct rewrite *w, const struct segment_frame *f, struct err *err)
+{
+    struct span asset, datastream;
+    uint32_t number;
+    size_t at = 0;
+
+    while (scan_names_next(f, &at, &number, &asset, &datastream)) {
+        if (number >= NAMED_MAX)
+            continue;
+        if (number >= w->named_size) {
+            uint32_t size = number < 512 ? 1024 : number * 2;
+            uint8_t *more = realloc(w->named, size);
+
+            if (!more)
+                return err_set(err, ERR_FULL, ENOMEM, "no memory for %u series", size);
+            memset(more + w->named_size, 0, size - w->named_size);
+            w->named = more;
+            w->named_size = size;
+        }
+        w->named[number] = 1;
+    }
+    return true;
+}
+
+static bool row_has_name(const struct rewrite *w, const struct segment_frame *f, uint32_t i)
+{
+    uint32_t series = get_u32(f->payload + 8 + 16 * (size_t)get_u32(f->payload) + 4 * (size_t)i);
+
+    return series >= NAMED_MAX || (series < w->named_size && w->named[series]);
+}
+
+/* Rows of the last group whose names did not reach the disk are torn like the rest of it. Packed as
+ * they are they would be counted as promised readings. */
+static bool copy_torn_rows(struct rewrite *w, const struct segment_frame *f, struct err *err)
+{
+    for (uint32_t from = 0, to; from < f->rows; from = to) {
+        bool named = row_has_name(w, f, from);
+        struct scan_hole hole = {.from_seq = f->seq + from};
+
+        to = from + 1;
+        while (to < f->rows && row_has_name(w, f, to) == named)
+            to++;
+        hole.to_seq = f->seq + to - 1;
+        hole.bytes = 20 * (uint64_t)(to - from);
+        if (named ? !copy_rows(w, f, from, to - from, err) : !copy_hole(w, &hole, err))
+            return false;
+    }
+    return true;
+}
+
+static bool copy_item(
+    struct rewrite *w, enum scan_event event, const struct scan_item *item, struct err *err)
+{
+    if (event == SCAN_HOLE)
+        return copy_hole(w, &item->hole, err);
+    if (item->frame.type == SEGMENT_NAMES && !note_names(w, &item->frame, err))
+        return false;
+    if (item->frame.type == SEGMENT_ROWS && w->torn)
+        return copy_torn_rows(w, &item->frame, err);
+    return copy_frame(w, &item->frame, err);
 }
 
 static bool put_seal(struct rewrite *w, struct err *err)
@@ -309,7 +384,7 @@ static bool copy_all(struct rewrite *w, struct scan *scan, struct err *err)
             return false;
         if (event == SCAN_END)
             return put_seal(w, err);
-        if (event == SCAN_HOLE ? !copy_hole(w, &item.hole, err) : !copy_frame(w, &item.frame, err))
+        if (!copy_item(w, event, &item, err))
             return false;
     }
 }
@@ -367,6 +442,7 @@ static bool rewrite(struct recovery *r, struct segment_info *info, struct err *e
     file_drop(w.from);
     file_drop(w.to);
     buf_done(&w.out);
+    free(w.named);
     return ok;
 }
 
