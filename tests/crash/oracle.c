@@ -192,10 +192,15 @@ static void check_names(void)
 static bool line_parse(const char *line, const char *end, struct known_gap *ret)
 {
     const char *from = strstr(line, "\"from_seq\":"), *reason = strstr(line, "\"reason\":\"");
+    const char *promised = strstr(line, "\"promised\":true");
 
-    return from && from < end && reason && reason < end && end[-1] == '}' &&
-           sscanf(from, "\"from_seq\":%" SCNu64 ",\"to_seq\":%" SCNu64 ",\"readings\":%" SCNu64,
-               &ret->from_seq, &ret->to_seq, &ret->readings) == 3;
+    if (!from || from >= end || !reason || reason >= end || end[-1] != '}' ||
+        sscanf(from, "\"from_seq\":%" SCNu64 ",\"to_seq\":%" SCNu64 ",\"readings\":%" SCNu64,
+            &ret->from_seq, &ret->to_seq, &ret->readings) != 3)
+        return false;
+    if (promised && promised < end)
+        oracle_fail("a power cut is no damage, but gaps.log says: %.*s", (int)(end - line), line);
+    return true;
 }
 
 /* What gaps.log says. A loss that had been promised is one too many: no medium is bad here. */
