@@ -104,6 +104,24 @@ static void text_gaps(struct look *l)
     }
 }
 
+/* The line as it was received, not as JSON wrote it. (\u does not come: the sample's control
+ * characters were shown as \xHH before.) */
+static void show_sample(struct buf *out, const char *sample)
+{
+    static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    struct buf plain;
+
+    buf_init(&plain, strlen(sample) + 1);
+    for (const char *p = sample; *p; p++) {
+        const char *escape = p[0] == '\\' && p[1] ? strchr(escapes, p[1]) : NULL;
+
+        buf_add(&plain, escape ? meant + (escape - escapes) : p, 1);
+        p += escape != NULL;
+    }
+    str_show(out, (struct span){plain.data, plain.len}, 160);
+    buf_done(&plain);
+}
+
 static void text_rejects(struct look *l)
 {
     heading(l, "rejected", (size_t)l->rejects.lines, "sample", 0, 0);
@@ -112,7 +130,7 @@ static void text_rejects(struct look *l)
 
         buf_printf(&l->out, "  %-14s %8llu  ", r->name, (unsigned long long)r->lines);
         if (r->sample)
-            str_show(&l->out, span_of(r->sample), 160);
+            show_sample(&l->out, r->sample);
         buf_add_byte(&l->out, '\n');
     }
 }

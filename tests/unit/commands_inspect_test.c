@@ -216,6 +216,7 @@ static void a_state_directory_is_shown(void **state)
     expect(packed);
     expect("refused: empty");
     expect("rejected: 2 samples");
+    expect("{\"a\":\"\\x1b[2J\",\"reason\":\"forged\"}\n"); /* no escapes of JSON */
     expect("not_json");
     expect("gaps: 1 line, 10 readings");
     expect("dropped");
