@@ -10,6 +10,7 @@
 
 #define FILE_BYTES (UINT64_C(1) << 20)
 #define ALL_BYTES (UINT64_C(16) << 20)
+#define SHARE 16U     /* of what the directory may hold: samples must not fill it up for ever */
 #define FILES_MAX 64U /* a run begins a file of its own, so small ones could become many */
 #define SHOWN_BYTES 4096U
 #define PENDING_BYTES (256U * 1024U)
@@ -34,6 +35,7 @@ struct rejects {
     uint64_t first, last;  /* numbers of the files; first > last: none */
     uint64_t newest_bytes; /* of the newest file */
     uint64_t all_bytes;    /* of all of them */
+    uint64_t all_bytes_max;
     struct buf pending;
     struct buf shown;
     struct rate rates[REASONS];
@@ -101,6 +103,11 @@ struct rejects *rejects_open(const struct state *st, struct limits *limits, stru
     r->state = st;
     r->limits = limits;
     r->fd = -1;
+    r->all_bytes_max = ALL_BYTES;
+    if (limits && limits->state_bytes_max / SHARE < ALL_BYTES)
+        r->all_bytes_max = limits->state_bytes_max / SHARE;
+    if (r->all_bytes_max < 2 * FILE_BYTES)
+        r->all_bytes_max = 2 * FILE_BYTES;
     buf_init(&r->pending, PENDING_BYTES);
     buf_init(&r->shown, LINE_BYTES_MAX);
     if (!look(r, err)) {
@@ -152,7 +159,7 @@ static bool next_file(struct rejects *r, struct err *err)
     file_drop(r->fd);
     r->fd = -1;
     while (r->first <= r->last &&
-           (r->all_bytes > ALL_BYTES - FILE_BYTES || r->last - r->first >= FILES_MAX)) {
+           (r->all_bytes > r->all_bytes_max - FILE_BYTES || r->last - r->first >= FILES_MAX)) {
         if (!delete_oldest(r, err))
             return false;
     }

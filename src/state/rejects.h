@@ -3,8 +3,8 @@
  * Shape    JSON lines {"at","reason","bytes","peer","line"} in files of 1 MiB, 16 MiB and 64 files
  *          in all, the oldest file deleted first; a line of more than 4 KiB is cut ("bytes" has the
  *          whole length). Bytes that are not printable UTF-8 are shown as \xHH inside "line".
- * Limits   16 MiB; at most 100 samples a second and reason are kept, the others only counted by the
- *          caller.
+ * Limits   16 MiB or a sixteenth of state_bytes_max, whichever is less, but 2 MiB; at most 100
+ *          samples a second and reason are kept, the others only counted by the caller.
  * Errors   rejects_add never stops anything: a failure is returned for a log line.
  * Owner    opaque; state and limits are borrowed. Not synced: samples are for people.
  * Threads  one (intake).

@@ -197,6 +197,32 @@ static void the_same_bytes_are_kept_once(void **state)
     kit_free(&k);
 }
 
+/* A directory that may hold 16 MiB must not be full of samples. */
+static void the_ring_is_smaller_in_a_small_directory(void **state)
+{
+    struct kit k;
+    struct rejects *r;
+    uint64_t bytes;
+    size_t files;
+    char line[4000];
+
+    (void)state;
+    memset(line, 'x', sizeof(line));
+    kit_new(&k);
+    kit_open(&k);
+    k.limits.state_bytes_max = 16 << 20;
+    r = rejects_open(&k.st, &k.limits, &k.err);
+    assert_non_null(r);
+    for (int i = 0; i < 2000; i++)
+        add(&k, r, "one", (struct span){line, sizeof(line)}, i * CLOCK_SECOND_US);
+    kit_ok(&k, rejects_flush(r, &k.err));
+    (void)count_lines(&k, &bytes, &files);
+    assert_in_range(bytes, 1 << 20, 2 << 20);
+    rejects_close(r);
+    state_close(&k.st);
+    kit_free(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +230,7 @@ int main(void)
         cmocka_unit_test(long_lines_are_cut),
         cmocka_unit_test(a_flood_is_only_counted),
         cmocka_unit_test(the_ring_is_bounded),
+        cmocka_unit_test(the_ring_is_smaller_in_a_small_directory),
         cmocka_unit_test(things_are_set_aside_never_overwritten),
         cmocka_unit_test(the_same_bytes_are_kept_once),
     };
