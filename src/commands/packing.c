@@ -57,6 +57,13 @@ static void tell_state(struct pipeline *p, struct err *last, const struct err *n
         err_clear(last);
 }
 
+static bool too_late(struct pipeline *p)
+{
+    int64_t deadline = atomic_load(&p->stop_deadline_us);
+
+    return deadline && clock_mono_us() >= deadline;
+}
+
 static void work(struct pipeline *p, struct pack *pack)
 {
     struct err last, err;
@@ -68,6 +75,8 @@ static void work(struct pipeline *p, struct pack *pack)
         enum pack_result result;
         struct pack_done done;
 
+        if (all && too_late(p))
+            return; /* what is closed stays in the journal */
         if (pack_step(pack, all, &result, &done, &err)) {
             tell_state(p, &last, NULL);
             publish(p, pack);

@@ -114,7 +114,8 @@ static bool may_end(struct pipeline *p, struct uploader *u)
         return false;
     if (deadline && clock_mono_us() >= deadline)
         return true;
-    if (state == UPLOADER_WAITING || state == UPLOADER_DENIED)
+    /* A file that waits only for its turn is not backing off. */
+    if (state == UPLOADER_DENIED || (state == UPLOADER_WAITING && uploader_retry_us(u) > 0))
         return atomic_load(&p->intake_ended);
     return atomic_load(&p->pack_ended) && uploader_idle(u);
 }
