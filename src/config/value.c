@@ -180,8 +180,13 @@ static void store_count(const struct setting *row, struct settings *settings, ui
 
 static bool out_of_range(const struct setting *row, struct buf *out)
 {
+    size_t before;
+
     buf_add_text(out, "out of range; use ");
+    before = out->len;
     value_range(row, out);
+    if (out->len == before) /* any size but none */
+        buf_add_text(out, "at least 1");
     return false;
 }
 

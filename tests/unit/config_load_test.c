@@ -287,6 +287,7 @@ static void each_bad_value_is_told_with_what_to_do(void **state)
         {"KELVIN_STREAM_PORT", "65536", "use 1 to 65535"},
         {"KELVIN_STREAM_PORT", "http", "not a whole number"},
         {"KELVIN_STREAM_LIMIT", "100", "use 1 KiB to 64 MiB"},
+        {"VOLUME_UPLOADER_FREE_BYTES_MIN", "0", "use at least 1"},
         {"VOLUME_UPLOADER_UPLOAD_INTERVAL", "0", "use 1 s to 1 d"},
         {"VOLUME_UPLOADER_UPLOAD_INTERVAL", "25h", "use 1 s to 1 d"},
         {"VOLUME_UPLOADER_UPLOAD_INTERVAL", "soon", "not a duration"},
@@ -422,7 +423,7 @@ static void loaders_exclude_each_other_and_need_a_table(void **state)
         good();
         env("DATABRICKS_JOB_CLUSTER_ID", rows[i].cluster);
         env("DATABRICKS_JOB_WAREHOUSE_ID", rows[i].warehouse);
-        env("DATABRICKS_JOB_SERVERLESS", rows[i].serverless);
+        env("VOLUME_UPLOADER_JOB_SERVERLESS", rows[i].serverless);
         env("DATABRICKS_DELTA_TABLE", rows[i].table);
         if (rows[i].want) {
             expect_problem(c, rows[i].want);
