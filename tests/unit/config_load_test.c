@@ -423,7 +423,7 @@ static void loaders_exclude_each_other_and_need_a_table(void **state)
         good();
         env("DATABRICKS_JOB_CLUSTER_ID", rows[i].cluster);
         env("DATABRICKS_JOB_WAREHOUSE_ID", rows[i].warehouse);
-        env("VOLUME_UPLOADER_JOB_SERVERLESS", rows[i].serverless);
+        env("DATABRICKS_JOB_SERVERLESS", rows[i].serverless);
         env("DATABRICKS_DELTA_TABLE", rows[i].table);
         if (rows[i].want) {
             expect_problem(c, rows[i].want);
