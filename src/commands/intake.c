@@ -339,12 +339,15 @@ static void resume_reading(struct intake *in, int64_t mono_us)
 static bool may_read(struct intake *in, int64_t mono_us)
 {
     enum limits_level level = limits_check(in->p->limits, mono_us);
+    /* Packing may take it below the limit before ship saw it there; nobody drops anything then, so
+     * waiting for 80 % would be for ever. */
+    bool drops = in->p->settings->when_full == WHEN_FULL_DROP_OLDEST;
 
     if (mono_us < in->full_until_us)
         return false;
     if (level == LIMITS_REACHED)
         pause_reading(in, mono_us, "the state directory is full");
-    else if (level == LIMITS_FINE || !in->paused_since_us)
+    else if (level == LIMITS_FINE || drops || !in->paused_since_us)
         resume_reading(in, mono_us);
     return in->paused_since_us == 0;
 }
