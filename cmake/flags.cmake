@@ -47,7 +47,6 @@ add_if_known(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_B
 add_compile_definitions(_FILE_OFFSET_BITS=64)
 
 if(HARDENING)
-  # No -flto with --wrap or sanitizers: only releases have it.
   add_compile_options(-g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
   add_if_known(-fstack-protector-strong -fstack-clash-protection -fno-strict-overflow
     -fno-strict-aliasing -fno-delete-null-pointer-checks -ftrivial-auto-var-init=zero
@@ -57,10 +56,11 @@ if(HARDENING)
   elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
     add_if_known(-mbranch-protection=standard)
   endif()
-  # The linker compiles again with -flto, and would write the directory down.
   add_link_options(-pie -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
   link_if_known(-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code -Wl,-z,nodlopen
-    -Wl,--as-needed)
+    -Wl,--as-needed -Wl,--gc-sections -Wl,-z,pack-relative-relocs)
+  # Nothing unwinds a C program at run time; a debugger reads .debug_frame.
+  add_if_known(-ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables -fno-unwind-tables)
 endif()
 
 if(SANITIZE)

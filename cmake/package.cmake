@@ -2,7 +2,7 @@
 #
 # Components: program, docs; debian has what only belongs into the package (/etc, the policy files).
 # deploy/ is not there in the image's build, which takes the component program alone.
-install(TARGETS volume-uploader RUNTIME DESTINATION bin COMPONENT program)
+install(TARGETS volume-uploader volume-uploader-lab RUNTIME DESTINATION bin COMPONENT program)
 
 set(deploy ${CMAKE_SOURCE_DIR}/deploy)
 if(NOT EXISTS ${deploy}/systemd)

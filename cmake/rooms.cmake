@@ -1,7 +1,8 @@
 # room(NAME ROOMS a b LIBS x y): src/NAME/*.c as the static library room_NAME. A room without a
-# source file yet is an empty interface, so that the rooms can grow independently.
+# source file yet is an empty interface, so that the rooms can grow independently. COLD: no reading passes through it,
+# so a release makes it small instead of fast.
 function(room name)
-  cmake_parse_arguments(ARG "" "" "ROOMS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "" "ROOMS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
   set(kind PUBLIC)
   if(sources)
@@ -9,6 +10,9 @@ function(room name)
   else()
     add_library(room_${name} INTERFACE)
     set(kind INTERFACE)
+  endif()
+  if(ARG_COLD AND HARDENING AND sources)
+    target_compile_options(room_${name} PRIVATE -Os)
   endif()
   foreach(other IN LISTS ARG_ROOMS)
     target_link_libraries(room_${name} ${kind} room_${other})

@@ -24,6 +24,7 @@ int command_demo(int argc, char **argv);
 int command_simulate(int argc, char **argv);
 int command_emulate(int argc, char **argv);
 int command_inspect(int argc, char **argv);
+int command_lab(int argc, char **argv); /* demo, simulate and emulate live in volume-uploader-lab */
 int command_top(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_help(int argc, char **argv);
