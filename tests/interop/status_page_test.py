@@ -112,7 +112,9 @@ def main():
         with sync_playwright() as p:
             browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = watch(browser, port, said, viewport={"width": 1280, "height": 900})
-            page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
+            # Not wait_for_function: it evaluates text in the page, which the page's own policy forbids.
+            until(page, "the first paint", 30, lambda: page.evaluate(
+                "performance.getEntriesByName('first-contentful-paint').length") > 0)
             paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
             whole = len(urllib.request.urlopen(f"http://127.0.0.1:{port}/").read())
             print(f"first paint after {paint:.0f} ms, {whole} bytes")
