@@ -1,6 +1,6 @@
 # The front door: one line a target; the work is in CMake and scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop prove prove-long bench install package package-test kelvin-app docs format lint release check clean packages
+.PHONY: help demo test interop prove prove-long bench install package package-test kelvin-app docs fuzz format lint release check clean packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,11 @@ docs: release ## man pages, completions and docs/settings.md from the program's 
 release: packages ## builds build/release/volume-uploader
 	@cmake --workflow --preset release
 
-check: packages ## what CI runs beside test and interop: clang, sanitizers, fuzz, lint
+fuzz: packages ## every parser for FUZZ_SECONDS (20) with libFuzzer
+	@scripts/install-packages test lint
+	@scripts/fuzz
+
+check: packages ## beyond CI, before a release: clang, sanitizers, fuzz, lint
 	@scripts/install-packages test lint
 	@scripts/check-all
 
