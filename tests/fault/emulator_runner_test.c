@@ -1,6 +1,6 @@
 /* Triggers and runs, from the HTTP API down to the rows of the table. A minute of a definition lasts
  * 20 ms here. */
-#include "emulator_api.h"
+#include "unit/emulator_api.h"
 
 #include "../delta_kit.h"
 #include "emulator/request.h"
