@@ -71,7 +71,9 @@ static json_t *shown(const json_t *book, const char *type, const char *name, con
     return json_new_object(); /* absent means empty */
 }
 
-void serve_grants_get(struct request *req)
+/* Both lists are asked for and refused alike; `list` makes the answer. */
+static void serve_grants(struct request *req,
+    json_t *(*list)(const json_t *book, const char *type, const char *name, const char *principal))
 {
     char type[32], name[NAME_SIZE], principal[STMT_NAME_MAX];
     struct err err = {0};
@@ -84,12 +86,17 @@ void serve_grants_get(struct request *req)
         return;
     book = ledger_open(req->emu->ledger, LEDGER_CATALOG);
     if (may_see(req, book, type, name, principal, &err))
-        answer = shown(book, type, name, principal);
+        answer = list(book, type, name, principal);
     ledger_close(req->emu->ledger);
     if (answer)
         talk_reply(req, answer);
     else
         metastore_refuse(req, type, &err);
+}
+
+void serve_grants_get(struct request *req)
+{
+    serve_grants(req, shown);
 }
 
 /* --- effective: with what is inherited --- */
@@ -145,23 +152,7 @@ static json_t *effective(
 
 void serve_grants_effective(struct request *req)
 {
-    char type[32], name[NAME_SIZE], principal[STMT_NAME_MAX];
-    struct err err = {0};
-    json_t *book, *answer = NULL;
-    bool found;
-
-    if (!securable(req, type, name) ||
-        !talk_query(req, "principal", principal, sizeof(principal), &found) ||
-        talk_empty_page(req, "privilege_assignments"))
-        return;
-    book = ledger_open(req->emu->ledger, LEDGER_CATALOG);
-    if (may_see(req, book, type, name, principal, &err))
-        answer = effective(book, type, name, principal);
-    ledger_close(req->emu->ledger);
-    if (answer)
-        talk_reply(req, answer);
-    else
-        metastore_refuse(req, type, &err);
+    serve_grants(req, effective);
 }
 
 /* --- changes --- */
