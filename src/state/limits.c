@@ -58,6 +58,7 @@ bool limits_init(struct limits *l, const struct state *st, uint64_t state_bytes_
     if (!count_all(l, err) || !file_space(st->dir, &space, err))
         return false;
     atomic_init(&l->free_bytes, space.free_bytes);
+    atomic_init(&l->asked_used, limits_used(l));
     atomic_init(&l->asked_us, clock_mono_us());
     l->state_bytes_max = state_bytes_max;
     l->free_bytes_min = free_bytes_min;
@@ -106,10 +107,13 @@ uint64_t limits_used(const struct limits *l)
     return sum;
 }
 
-/* What the directory may hold: its own limit, or what it has and may still take from the disk. */
-static uint64_t capacity(const struct limits *l, uint64_t used)
+/* What the directory may hold: its own limit, or what it had when the disk was last asked and could
+ * still take then. What we took since is not free any more: a fast stream fills a small disk within
+ * the second between two answers. */
+static uint64_t capacity(const struct limits *l)
 {
     uint64_t free = atomic_load_explicit(&l->free_bytes, memory_order_relaxed);
+    uint64_t used = atomic_load_explicit(&l->asked_used, memory_order_relaxed);
     uint64_t by_disk = used + (free > l->free_bytes_min ? free - l->free_bytes_min : 0);
 
     return by_disk < l->state_bytes_max ? by_disk : l->state_bytes_max;
@@ -117,7 +121,7 @@ static uint64_t capacity(const struct limits *l, uint64_t used)
 
 static enum limits_level level_of(const struct limits *l)
 {
-    uint64_t used = limits_used(l), most = capacity(l, used);
+    uint64_t used = limits_used(l), most = capacity(l);
 
     if (used >= most)
         return LIMITS_REACHED;
@@ -130,14 +134,17 @@ static void ask(struct limits *l, int64_t mono_us)
     int_least64_t asked = atomic_load_explicit(&l->asked_us, memory_order_relaxed);
     struct file_space space;
     struct err ignored; /* the last answer stays */
+    uint64_t used;
     unsigned left;
 
     if (mono_us - asked < CLOCK_SECOND_US ||
         !atomic_compare_exchange_strong_explicit(
             &l->asked_us, &asked, mono_us, memory_order_relaxed, memory_order_relaxed))
         return;
+    used = limits_used(l); /* first: what is written meanwhile counts twice, not never */
     if (!file_space(l->state->dir, &space, &ignored))
         return;
+    atomic_store_explicit(&l->asked_used, used, memory_order_relaxed);
     atomic_store_explicit(&l->free_bytes, space.free_bytes, memory_order_relaxed);
     if (!atomic_load_explicit(&l->no_space, memory_order_relaxed) || level_of(l) == LIMITS_REACHED)
         return;
@@ -156,7 +163,7 @@ uint64_t limits_left(struct limits *l, int64_t mono_us)
     if (atomic_load_explicit(&l->no_space, memory_order_relaxed))
         return 0;
     used = limits_used(l);
-    most = capacity(l, used);
+    most = capacity(l);
     return most > used ? most - used : 0;
 }
 

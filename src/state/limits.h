@@ -34,6 +34,7 @@ struct limits {
     uint64_t state_bytes_max, free_bytes_min;
     atomic_uint_least64_t used[LIMITS_PARTS];
     atomic_uint_least64_t free_bytes; /* last answer of the file system */
+    atomic_uint_least64_t asked_used; /* what the directory held then */
     atomic_int_least64_t asked_us;    /* monotonic */
     atomic_bool no_space;             /* a call said ERR_FULL; cleared when there is room again: */
     atomic_uint full_asks; /* after something was deleted, or so many good answers of the disk */

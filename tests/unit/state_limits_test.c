@@ -35,18 +35,18 @@ static void the_levels(void **state)
         uint64_t used, free;
         enum limits_level want;
         uint64_t left;
+        int64_t since; /* written, or deleted, since the disk was asked */
     } rows[] = {
-        {0, 1000, LIMITS_FINE, 100},
-        {79, 1000, LIMITS_FINE, 21},
-        {80, 1000, LIMITS_HIGH, 20},
-        {99, 1000, LIMITS_HIGH, 1},
-        {100, 1000, LIMITS_REACHED, 0},
-        {150, 1000, LIMITS_REACHED, 0},
-        {50, 200, LIMITS_FINE, 50}, /* 100 free bytes are left to others */
-        {50, 112, LIMITS_HIGH, 12}, /* 50 of 62 */
-        {50, 115, LIMITS_FINE, 15}, /* 50 of 65 */
-        {50, 100, LIMITS_REACHED, 0},
-        {0, 50, LIMITS_REACHED, 0},
+        {0, 1000, LIMITS_FINE, 100, 0}, {79, 1000, LIMITS_FINE, 21, 0},
+        {80, 1000, LIMITS_HIGH, 20, 0}, {99, 1000, LIMITS_HIGH, 1, 0},
+        {100, 1000, LIMITS_REACHED, 0, 0}, {150, 1000, LIMITS_REACHED, 0, 0},
+        {50, 200, LIMITS_FINE, 50, 0}, /* 100 free bytes are left to others */
+        {50, 112, LIMITS_HIGH, 12, 0}, /* 50 of 62 */
+        {50, 115, LIMITS_FINE, 15, 0}, /* 50 of 65 */
+        {50, 100, LIMITS_REACHED, 0, 0}, {0, 50, LIMITS_REACHED, 0, 0},
+        {60, 130, LIMITS_HIGH, 10, 20}, /* of 30 free bytes 20 are taken */
+        {75, 130, LIMITS_REACHED, 0, 35},
+        {30, 90, LIMITS_FINE, 20, -20}, /* deleted: room of our own, before the disk says so */
     };
     struct kit k;
     int64_t now = clock_mono_us();
@@ -58,6 +58,7 @@ static void the_levels(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         k.limits.used[LIMITS_OTHER] = 0;
         k.limits.used[LIMITS_JOURNAL] = rows[i].used * MB;
+        k.limits.asked_used = (uint64_t)((int64_t)rows[i].used - rows[i].since) * MB;
         k.limits.free_bytes = rows[i].free * MB;
         k.limits.asked_us = now;
         assert_int_equal(limits_check(&k.limits, now), rows[i].want);
