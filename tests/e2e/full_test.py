@@ -4,6 +4,7 @@ when_full=wait: the intake pauses, says so once, and TCP pushes back, so the pla
 read; when the workspace is back everything arrives, once. when_full=drop_oldest: the oldest go, and gaps.log names
 exactly what is missing.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -14,7 +15,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
-from plant import (Feeder, Place, Verdict, fail, line_of, log_of, main, manifest_line, trace_of, wait_for)  # noqa: E402
+from plant import (Feeder, Place, Verdict, fail, line_of, log_of, main, manifest_line, name_range, trace_of,  # noqa: E402
+                   wait_for, waiting)
 
 SMALL = {"VOLUME_UPLOADER_STATE_BYTES_MAX": "16MiB", "VOLUME_UPLOADER_COMPRESSION": "none",
          "VOLUME_UPLOADER_FREE_BYTES_MIN": "1MiB"}
@@ -58,9 +60,33 @@ def until_paused(child):
         fail(f"ended with {child.returncode}")
 
 
+def until_settled(child, feeder):
+    """Paused for good. Packing makes a segment smaller, so the first pauses end by themselves, each with less room won,
+    and how fast that goes is the machine's business."""
+    until_paused(child)
+    seen = {"next": -1, "since": 0.0}
+
+    def unchanged():
+        lines = [line for line in log_of(child).splitlines() if " intake_paused " in line or " intake_resumed " in line]
+        if feeder.next != seen["next"] or " intake_resumed " in lines[-1]:
+            seen.update(next=feeder.next, since=time.monotonic())
+        return time.monotonic() - seen["since"] > 4 or child.poll() is not None
+
+    wait_for("the intake to stay paused", 120, unchanged)
+    if child.poll() is not None:
+        fail(f"ended with {child.returncode}")
+
+
 def until_all_is_received(child, feeder, seconds=120):
     """All sent, and all that was sent is in the volume or counted: the program itself says so when it stops."""
     wait_for("the feeder to be read", seconds, lambda: feeder.next >= feeder.max_n or child.poll() is not None)
+
+
+def until_delivered(place, readings):
+    """So many readings are in the volume, by the names of the files: a delivery that backs off is not waited for by a
+    stop, and may come minutes after the workspace is well again."""
+    wait_for("the volume to hold it all", 400,
+             lambda: sum(last - first + 1 for first, last in map(name_range, place.files())) >= readings)
 
 
 def stop(child, seconds=60):
@@ -108,18 +134,17 @@ def stays_paused_quietly(child, feeder):
 
 def wait_pauses_and_goes_on(place):
     feeder, child = start(place, READINGS)
-    until_paused(child)
-    time.sleep(2)  # what is in the socket's buffers
+    until_settled(child, feeder)
     stays_paused_quietly(child, feeder)
     if feeder.next >= READINGS:
         fail("everything found room: nothing was tested")
     place.faults(None, method="DELETE")
     until_all_is_received(child, feeder)
-    time.sleep(1)
+    until_delivered(place, READINGS)
     stop(child)
     feeder.stop()
-    said_once(child, "intake_paused", 2)  # it may fill up again before the first delivery
-    said_once(child, "intake_resumed", 2)
+    said_once(child, "intake_paused", 12)  # once a pause, and packing or a delivery may end one: see until_settled
+    said_once(child, "intake_resumed", 12)
     if gaps_of(place):
         fail(f"when_full=wait lost something: {gaps_of(place)}")
     Verdict(place).check(range(READINGS), READINGS)
@@ -141,7 +166,7 @@ def wait_outlives_a_restart(place):
         fail(f"ended with {child.returncode}")
     place.faults(None, method="DELETE")
     until_all_is_received(child, again)
-    time.sleep(1)
+    until_delivered(place, durable + 100_000)
     stop(child)
     again.stop()
     verdict = Verdict(place)
@@ -153,7 +178,7 @@ def drop_oldest_counts_what_goes(place):
     until_all_is_received(child, feeder)
     time.sleep(1)
     place.faults(None, method="DELETE")
-    wait_for("deliveries", 60, lambda: " delivered " in log_of(child))
+    wait_for("deliveries", 400, lambda: not waiting(place))
     stop(child)
     feeder.stop()
     missing = set()
@@ -174,21 +199,16 @@ def drop_oldest_counts_what_goes(place):
 
 
 def full_file_system(place):
-    """The same on a file system of 24 MiB with something else on it; the disk is full also at a restart."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", place.state], check=True)
+    """The same on a file system of 18 MiB with something else on it; the disk is full also at a restart."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=18m,mode=700", "tmpfs", place.state], check=True)
     feeder, child = start(place, READINGS, VOLUME_UPLOADER_STATE_BYTES_MAX="1GiB", VOLUME_UPLOADER_SEGMENT_BYTES="2MiB",
                           VOLUME_UPLOADER_STOP_MS="2s")
-    until_paused(child)
-    time.sleep(2)
+    until_settled(child, feeder)
     stays_paused_quietly(child, feeder)
-    filler = os.path.join(place.state, "of-somebody-else")
-    with open(filler, "wb") as other:
-        try:
-            while True:
-                other.write(b"x" * 65536)
-                other.flush()
-        except OSError:
-            pass
+    with contextlib.suppress(OSError), open(os.path.join(place.state, "of-somebody-else"), "wb") as other:
+        while True:
+            other.write(b"x" * 65536)
+            other.flush()
     time.sleep(1)
     durable = stop(child)
     feeder.stop()
@@ -203,7 +223,7 @@ def full_file_system(place):
         fail(f"ended with {child.returncode} on a full disk:\n{log_of(child)[-2000:]}")
     place.faults(None, method="DELETE")
     until_all_is_received(child, again)
-    time.sleep(1)
+    until_delivered(place, durable + 100_000)
     stop(child)
     again.stop()
     if gaps_of(place):

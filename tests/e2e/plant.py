@@ -293,6 +293,11 @@ def name_range(path):
     return int(parts[1]), int(parts[2])
 
 
+def waiting(place):
+    """The names of the files in the outbox."""
+    return [name for name in os.listdir(os.path.join(place.state, "outbox")) if name.endswith(".parquet")]
+
+
 class Verdict:
     """Where is every reading? Reads all files of the volume."""
 
