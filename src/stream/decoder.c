@@ -34,6 +34,7 @@ const char *reject_reason_name(enum reject_reason reason)
         [REJECT_NOT_JSON] = "not_json",
         [REJECT_NOT_MESSAGE] = "not_message",
         [REJECT_TOO_DEEP] = "too_deep",
+        [REJECT_TOO_COMPLEX] = "too_complex",
         [REJECT_TOO_LONG] = "too_long",
         [REJECT_CUT] = "cut",
         [REJECT_BAD_RESOURCE] = "bad_resource",
@@ -89,7 +90,9 @@ static void take_slowly(struct decoder *d, struct span line, int64_t arrival_us,
     result = jsonline_parse(&d->json, line);
     if (result != JSONLINE_OK) {
         t->verdict = VERDICT_REJECTED;
-        t->judgement.reason = result == JSONLINE_TOO_DEEP ? REJECT_TOO_DEEP : REJECT_NOT_JSON;
+        t->judgement.reason = result == JSONLINE_TOO_DEEP      ? REJECT_TOO_DEEP
+                              : result == JSONLINE_TOO_COMPLEX ? REJECT_TOO_COMPLEX
+                                                               : REJECT_NOT_JSON;
         return;
     }
     /* What is no object has no members, hence no type. */
@@ -108,7 +111,9 @@ static const char *take_line(
     const char *next;
 
     t->slow = false;
-    if (!d->slow_only && scanner_line(p, end, m, &next)) {
+    /* Whether a long line is too complex, only the slow way knows. */
+    if (!d->slow_only && scanner_line(p, end, m, &next) &&
+        (size_t)(next - p) <= JSONLINE_MODEST_BYTES) {
         t->verdict = message_judge(m, &d->cache, arrival_us, &t->judgement);
         if (t->verdict != VERDICT_MANIFEST) { /* its settings need the tree */
             t->line = (struct span){p, (size_t)(next - 1 - p)};
@@ -226,7 +231,8 @@ enum decode_stop decoder_run_rest(struct decoder *d, struct span rest, int64_t a
     if (p)
         (void)take_line(d, p, p + rest.len + 1, arrival_us, &t);
     if (t.verdict == VERDICT_REJECTED &&
-        (t.judgement.reason == REJECT_NOT_JSON || t.judgement.reason == REJECT_TOO_DEEP))
+        (t.judgement.reason == REJECT_NOT_JSON || t.judgement.reason == REJECT_TOO_DEEP ||
+            t.judgement.reason == REJECT_TOO_COMPLEX))
         t.judgement.reason = REJECT_CUT; /* it did not parse, and never had the chance to */
     t.line = rest;
     stop = settle(d, &t, arrival_us, series, out, event);

@@ -24,6 +24,7 @@ enum reject_reason {
     REJECT_NOT_JSON,      /* also bad UTF-8, raw control characters, NaN */
     REJECT_NOT_MESSAGE,   /* JSON, but no object, or no `type` */
     REJECT_TOO_DEEP,      /* nesting above 64 */
+    REJECT_TOO_COMPLEX,   /* a tree of more than 24 MiB (jsonline.h) */
     REJECT_TOO_LONG,      /* line above the limit: counted by the caller from framer_too_long */
     REJECT_CUT,           /* end of the connection inside a line */
     REJECT_BAD_RESOURCE,  /* `resource` of a data message is no KRN, or krn:ad: without '/' */

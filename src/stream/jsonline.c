@@ -4,15 +4,30 @@
 
 #define COPY_KEPT_BYTES (256 * 1024)
 
+/* What jansson 2.14 and malloc take for each, from above: an object with its first eight buckets, a
+ * list with its first eight places, a key's pair with its share of the buckets and the key itself
+ * while it is read (or a text), a place in a list that has grown by doubling. */
+#define OBJECT_COST 272U
+#define LIST_COST 176U
+#define TEXT_COST 104U
+#define VALUE_COST 16U
+
 /* ---- the look before ---- */
 
 struct look {
     const char *p, *end; /* end: the line's '\n' */
     const char *line;
     struct buf *copy;
+    size_t cost; /* of the tree */
     unsigned depth;
     char before; /* the last byte outside strings that was no blank */
 };
+
+/* The value that begins here may be asked for. */
+static bool is_wanted(const struct look *l)
+{
+    return l->before == ':' && l->depth <= JSONLINE_VALUE_DEPTH;
+}
 
 static bool is_blank(char c)
 {
@@ -54,9 +69,14 @@ static bool look_at_string(struct look *l)
     }
     l->p = q + 1;
     len = (size_t)(l->p - start);
-    (void)buf_add(l->copy, start, len);
     for (q++; is_blank(*q);)
         q++;
+    if (escapes || *q == ':' || is_wanted(l)) { /* escapes are jansson's to judge */
+        l->cost += TEXT_COST + 2 * len;
+        (void)buf_add(l->copy, start, len);
+    } else {
+        (void)buf_add(l->copy, "null", 4);
+    }
     if (escapes && *q == ':' && !l->copy->failed)
         rename_nul_key(l->copy->data + at, len);
     l->before = '"';
@@ -71,7 +91,7 @@ static bool look_at_number(struct look *l)
     /* The whole token must be the number: of 1.2.3 jansson would see only our replacement. */
     if (!q || !(q == l->end || is_blank(*q) || *q == ',' || *q == '}' || *q == ']'))
         return false;
-    if (l->before == ':' && l->depth <= JSONLINE_NUMBER_DEPTH)
+    if (is_wanted(l))
         (void)buf_printf(l->copy, "%zu", (size_t)(l->p - l->line));
     else
         (void)buf_add(l->copy, "null", 4);
@@ -80,11 +100,32 @@ static bool look_at_number(struct look *l)
     return true;
 }
 
+/* A byte between strings and numbers. False: it opens one level too many. */
+static bool look_at_sign(struct look *l, char c)
+{
+    if (c == '{' || c == '[') {
+        l->cost += VALUE_COST + (c == '{' ? OBJECT_COST : LIST_COST);
+        if (++l->depth > JSONLINE_DEPTH_MAX)
+            return false;
+    } else if ((c == '}' || c == ']') && l->depth) {
+        l->depth--;        /* which one closes which is jansson's to judge */
+    } else if (c == ',') { /* each value has one of these in front of it */
+        l->cost += VALUE_COST;
+    }
+    if (!is_blank(c))
+        l->before = c;
+    (void)buf_add_byte(l->copy, (uint8_t)c);
+    l->p++;
+    return true;
+}
+
 static enum jsonline_result look_at_rest(struct look *l)
 {
     while (l->p < l->end) {
         char c = *l->p;
 
+        if (l->cost + l->copy->len > JSONLINE_TREE_MAX)
+            return JSONLINE_TOO_COMPLEX;
         if (c == '"') {
             if (!look_at_string(l))
                 return JSONLINE_NOT_JSON;
@@ -97,18 +138,10 @@ static enum jsonline_result look_at_rest(struct look *l)
         }
         if ((unsigned char)c < 0x20 && !is_blank(c))
             return JSONLINE_NOT_JSON;
-        if (c == '{' || c == '[') {
-            if (++l->depth > JSONLINE_DEPTH_MAX)
-                return JSONLINE_TOO_DEEP;
-        } else if ((c == '}' || c == ']') && l->depth) {
-            l->depth--; /* which one closes which is jansson's to judge */
-        }
-        if (!is_blank(c))
-            l->before = c;
-        (void)buf_add_byte(l->copy, (uint8_t)c);
-        l->p++;
+        if (!look_at_sign(l, c))
+            return JSONLINE_TOO_DEEP;
     }
-    return JSONLINE_OK;
+    return l->cost + l->copy->len > JSONLINE_TREE_MAX ? JSONLINE_TOO_COMPLEX : JSONLINE_OK;
 }
 
 /* ---- the tree ---- */
