@@ -3,7 +3,8 @@
  *
  *   pack_file/<case>  rows  ns/row  M rows per CPU second  M rows by the clock  bytes/row  peak RSS MiB
  *
- * Medians of the runs. `one`: one segment; `60`: 60 segments merged; `time`: in time order.
+ * Medians of the runs. `one`: one segment; `60`: 60 segments merged; `time`: in time order; `small`: a
+ * segment of 1,000 readings, as a quiet plant with a short upload_interval makes.
  * Usage: pack_file_bench [directory [runs]]; the directory must be on the disk to be measured. */
 #include "base/clock.h"
 #include "base/rng.h"
@@ -159,7 +160,7 @@ static void empty_outbox(struct bench *b, struct outbox *box)
     outbox_list_done(&list);
 }
 
-static struct run one_run(struct bench *b, struct pack *pack, unsigned segments)
+static struct run one_run(struct bench *b, struct pack *pack, unsigned segments, uint32_t rows)
 {
     struct outbox box;
     struct pack_done done;
@@ -168,14 +169,14 @@ static struct run one_run(struct bench *b, struct pack *pack, unsigned segments)
 
     outbox_init(&box, &b->state, &b->limits);
     for (unsigned i = 0; i < segments; i++)
-        make_segment(b, ROWS / segments + (i < ROWS % segments));
+        make_segment(b, rows / segments + (i < rows % segments));
     make_segment(b, 0);
     run.cpu_us = (double)clock_thread_cpu_us();
     run.wall_us = (double)clock_mono_us();
     check(pack_step(pack, true, &result, &done, &b->err), b);
     run.cpu_us = (double)clock_thread_cpu_us() - run.cpu_us;
     run.wall_us = (double)clock_mono_us() - run.wall_us;
-    if (result != PACK_FILE || done.rows + done.superseded != ROWS || done.segments != segments)
+    if (result != PACK_FILE || done.rows + done.superseded != rows || done.segments != segments)
         exit(1);
     run.bytes = (double)done.entry.bytes;
     empty_outbox(b, &box);
@@ -195,8 +196,8 @@ static double median(double *values, int count)
     return values[count / 2];
 }
 
-static void one_case(
-    struct bench *b, const char *name, unsigned segments, enum batch_order order, int runs)
+static void one_case(struct bench *b, const char *name, unsigned segments, uint32_t rows,
+    enum batch_order order, int runs)
 {
     struct pack_options options = {.order = order,
         .codec = PARQUET_ZSTD,
@@ -210,9 +211,9 @@ static void one_case(
     struct run run;
 
     check(pack != NULL, b);
-    run = one_run(b, pack, segments); /* warm: reserve and spare are made, memory is touched */
+    run = one_run(b, pack, segments, rows); /* warm: reserve and spare are made, memory is touched */
     for (int i = 0; i < runs; i++) {
-        run = one_run(b, pack, segments);
+        run = one_run(b, pack, segments, rows);
         cpu[i] = run.cpu_us;
         wall[i] = run.wall_us;
         bytes = run.bytes;
@@ -221,8 +222,8 @@ static void one_case(
     (void)getrusage(RUSAGE_SELF, &usage);
     printf(
         "pack_file/%-5s %u  %.1f ns/row  %.2f M rows/CPU-s  %.2f M rows/s  %.2f B/row  %.1f MiB\n",
-        name, ROWS, median(cpu, runs) * 1000 / ROWS, ROWS / median(cpu, runs),
-        ROWS / median(wall, runs), bytes / ROWS, (double)usage.ru_maxrss / 1024);
+        name, rows, median(cpu, runs) * 1000 / rows, rows / median(cpu, runs),
+        rows / median(wall, runs), bytes / rows, (double)usage.ru_maxrss / 1024);
 }
 
 static int delete_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -253,9 +254,10 @@ int main(int argc, char **argv)
     check(pack_recover(&b.state, &b.limits, b.gaps, &recovery, &b.err), &b);
     rng_seed(&b.rng, 1);
     b.next_seq = recovery.next_seq;
-    one_case(&b, "one", 1, BATCH_BY_SERIES, runs);
-    one_case(&b, "60", 60, BATCH_BY_SERIES, runs);
-    one_case(&b, "time", 1, BATCH_BY_TIME, runs);
+    one_case(&b, "small", 1, 1000, BATCH_BY_SERIES, runs);
+    one_case(&b, "one", 1, ROWS, BATCH_BY_SERIES, runs);
+    one_case(&b, "60", 60, ROWS, BATCH_BY_SERIES, runs);
+    one_case(&b, "time", 1, ROWS, BATCH_BY_TIME, runs);
     gaps_close(b.gaps);
     state_close(&b.state);
     return nftw(path, delete_one, 16, FTW_DEPTH | FTW_PHYS) != 0;

@@ -4,18 +4,28 @@
 
 #include <stdlib.h>
 
-#define SLOT_BITS 19 /* at most half full */
-#define SLOTS (1U << SLOT_BITS)
+#define SLOT_BITS_MAX 19
+#define SLOTS_MAX (1U << SLOT_BITS_MAX)
 #define TRIAL_ROWS 65536U /* more than half of them distinct: no use to go on */
 
-_Static_assert(SLOTS >= 2 * NUMBERS_MAX, "the hash must not fill up");
+_Static_assert(SLOTS_MAX >= 2 * NUMBERS_MAX, "the hash must not fill up");
+
+/* At most half full, and no larger than that asks for: the hash is cleared for each column. */
+static unsigned slot_bits(size_t rows)
+{
+    unsigned bits = 3;
+
+    while (bits < SLOT_BITS_MAX && (size_t)1 << bits < 2 * rows)
+        bits++;
+    return bits;
+}
 
 static bool reserve(struct numbers *d, size_t rows, struct err *err)
 {
     if (!d->values)
         d->values = malloc(NUMBERS_MAX * sizeof(*d->values));
     if (!d->slots)
-        d->slots = malloc(SLOTS * sizeof(*d->slots));
+        d->slots = malloc(SLOTS_MAX * sizeof(*d->slots));
     if (rows > d->rows_size) {
         free(d->codes);
         d->codes = malloc(rows * sizeof(*d->codes));
@@ -30,9 +40,9 @@ static bool reserve(struct numbers *d, size_t rows, struct err *err)
 static uint32_t code_of(struct numbers *d, uint64_t value)
 {
     uint64_t hash = (value ^ value >> 32) * 0x9e3779b97f4a7c15U;
-    uint32_t at = (uint32_t)(hash >> (64 - SLOT_BITS));
+    uint32_t at = (uint32_t)(hash >> (64 - d->slot_bits));
 
-    for (; d->slots[at]; at = (at + 1) & (SLOTS - 1)) {
+    for (; d->slots[at]; at = (at + 1) & ((1U << d->slot_bits) - 1)) {
         uint32_t code = d->slots[at] - 1;
 
         if (d->values[code] == value)
@@ -60,7 +70,8 @@ bool numbers_build(struct numbers *d, const uint64_t *values, const uint8_t *nul
 
     if (!reserve(d, rows, err))
         return false;
-    memset(d->slots, 0, SLOTS * sizeof(*d->slots));
+    d->slot_bits = slot_bits(rows);
+    memset(d->slots, 0, ((size_t)1 << d->slot_bits) * sizeof(*d->slots));
     d->count = 0;
     *ret_pays = false;
     for (size_t i = 0; i < rows; i++) {

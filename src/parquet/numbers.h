@@ -19,6 +19,7 @@ struct numbers {
     uint32_t *codes; /* of NULL rows: 0 */
     size_t rows_size;
     uint32_t *slots; /* hash: code + 1; 0 is free */
+    unsigned slot_bits;
 };
 
 /* *ret_pays: false when PLAIN is the better choice; then the rest is not valid. */
