@@ -533,6 +533,12 @@ static void tell_incomplete(struct intake *in, const struct err *err)
         LOG_TEXT("do", "the open segment is packed at the next start"));
 }
 
+/* Everything that was received, whatever the limits say. */
+static bool take_all(struct intake *in, struct err *err)
+{
+    return append(in, err) && take_lines(in, err) && (!in->ending || take_rest(in, err));
+}
+
 /* Stopping: read what has arrived, 2 s at most; then commit and roll, so that nothing waits in an
  * open segment. */
 static void drain(struct intake *in)
@@ -550,8 +556,11 @@ static void drain(struct intake *in)
             framer_lines(in->framer).len == 0)
             break;
     }
-    /* What was received while the disk was full: tried once more, whatever the limits say. */
-    ok = append(in, &err) && take_lines(in, &err) && (!in->ending || take_rest(in, &err));
+    ok = take_all(in, &err);
+    if (!ok && err.kind == ERR_FULL) { /* no room for another segment: space was kept in this one */
+        journal_last_call(in->journal);
+        ok = take_all(in, &err);
+    }
     if (ok) { /* a too long line that never ended is handed over, to be counted */
         (void)framer_restart(in->framer);
         take_too_long(in);

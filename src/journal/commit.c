@@ -9,7 +9,7 @@
 static bool cut_back(struct journal *j)
 {
     struct err ignored; /* the caller has an error to tell already */
-    uint64_t bytes = j->options.segment_bytes + JOURNAL_SLACK_BYTES;
+    uint64_t bytes = journal_file_bytes(j->options.segment_bytes);
     struct file_info info;
 
     if (!file_truncate(j->fd, j->end, &ignored))

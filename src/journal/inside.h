@@ -14,7 +14,20 @@
 
 #include "journal/journal.h"
 
-#define JOURNAL_SLACK_BYTES 4096U /* preallocated behind segment_bytes: the last commit, the seal */
+/* Preallocated behind segment_bytes: what one receive of the stream (256 KiB) can make, for a stop on
+ * a full disk (a quarter for the tiny segments of tests); then the last commit and the seal. */
+#define JOURNAL_STOP_BYTES (UINT64_C(256) * 1024)
+#define JOURNAL_SEAL_BYTES UINT64_C(4096)
+
+static inline uint64_t journal_stop_bytes(uint64_t segment_bytes)
+{
+    return segment_bytes / 4 < JOURNAL_STOP_BYTES ? segment_bytes / 4 : JOURNAL_STOP_BYTES;
+}
+
+static inline uint64_t journal_file_bytes(uint64_t segment_bytes)
+{
+    return segment_bytes + journal_stop_bytes(segment_bytes) + JOURNAL_SEAL_BYTES;
+}
 
 struct journal {
     const struct state *state;
@@ -36,6 +49,7 @@ struct journal {
     uint64_t group_at;
     int64_t group_since_us; /* monotonic: its first frame */
     uint64_t connection, stream_offset;
+    bool last_call;
     bool uncut; /* half a frame lies behind the end, and could not be cut off */
 
     int64_t now_us; /* the latest time anybody told us */

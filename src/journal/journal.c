@@ -162,11 +162,13 @@ static size_t bytes_room(const struct journal *j)
     uint64_t names = series_names_bytes(j->series) - j->names_bytes_written +
                      4 * (uint64_t)(series_count(j->series) - j->names_written);
     uint64_t need = j->end + names + names / 1024 + 256; /* frames, commit, seal */
-    uint64_t left;
+    uint64_t most = j->options.segment_bytes, left;
 
-    if (need >= j->options.segment_bytes)
+    if (j->last_call)
+        most += journal_stop_bytes(most);
+    if (need >= most)
         return j->readings ? 0 : FIRST_ROOM;
-    left = j->options.segment_bytes - need;
+    left = most - need;
     left -= left / 512; /* the frames of rows */
     if (left / 20 < FIRST_ROOM && !j->readings)
         return FIRST_ROOM;
@@ -182,12 +184,19 @@ size_t journal_room(const struct journal *j)
 {
     size_t room = bytes_room(j);
 
+    if (j->last_call)
+        return room;
     if (j->readings < j->options.batch_size) {
         uint64_t left = j->options.batch_size - j->readings;
 
         return left < room ? (size_t)left : room;
     }
     return may_roll_by_count(j) ? 0 : room;
+}
+
+void journal_last_call(struct journal *j)
+{
+    j->last_call = true;
 }
 
 /* What changes with a call, to be taken back when its readings find no room. */

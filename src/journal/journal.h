@@ -76,6 +76,10 @@ NODISCARD bool journal_append(struct journal *j, const struct readings *r, int64
  * batch_size. 0: roll. Never 0 while the segment is empty. */
 size_t journal_room(const struct journal *j);
 
+/* Stopping on a full disk: journal_room no longer asks for a roll because of batch_size, and counts the
+ * space kept behind segment_bytes. What one receive of 256 KiB brought fits in, whatever the disk. */
+void journal_last_call(struct journal *j);
+
 /* A link frame: connected or not, for the record. */
 NODISCARD bool journal_link(struct journal *j, bool connected, uint64_t connection, int64_t wall_us,
     int64_t mono_us, struct err *err);

@@ -14,7 +14,7 @@ static bool preallocate(int fd, uint64_t segment_bytes, uint64_t *ret_bytes, str
 {
     struct file_info info;
 
-    if (!file_allocate(fd, segment_bytes + JOURNAL_SLACK_BYTES, false, err) ||
+    if (!file_allocate(fd, journal_file_bytes(segment_bytes), false, err) ||
         !file_fstat(fd, &info, err))
         return false;
     *ret_bytes = info.bytes;
