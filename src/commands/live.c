@@ -93,14 +93,14 @@ static void first_error(struct counters *c, struct buf *line)
 void live_describe(struct live *live, struct buf *line)
 {
     struct counters *c = live->counters;
-    int64_t oldest = atomic_load(&c->oldest_wall_us);
+    int64_t age_us = counters_oldest_age_us(c, clock_mono_us(), clock_wall_us());
     char rate[32], waiting[32], files[32], bytes[32], age[32];
 
     buf_printf(line, "stream %s | %s/s | waiting %s", stream_text(atomic_load(&c->stream)),
         str_count(rate, sizeof(rate), (uint64_t)(live->readings_per_s + 0.5)),
         str_count(waiting, sizeof(waiting), waiting_readings(c)));
-    if (oldest)
-        buf_printf(line, " (oldest %s)", str_duration(age, sizeof(age), clock_wall_us() - oldest));
+    if (waiting_readings(c) && age_us)
+        buf_printf(line, " (oldest %s)", str_duration(age, sizeof(age), age_us));
     buf_printf(line, " | %s files, %s delivered, %s",
         str_count(files, sizeof(files), counter_get(&c->delivered_files)),
         str_bytes(bytes, sizeof(bytes), counter_get(&c->delivered_bytes)),

@@ -60,3 +60,18 @@ void counters_add_upload(
     counter_set(&c->lag_us, wall_us > created_wall_us ? (uint64_t)(wall_us - created_wall_us) : 0);
     counter_set(&c->delivered_at_wall_us, (uint64_t)wall_us);
 }
+
+int64_t counters_oldest_age_us(struct counters *c, int64_t mono_us, int64_t wall_us)
+{
+    const int64_t since_us[] = {
+        (int64_t)counter_get(&c->active_since_us), (int64_t)counter_get(&c->closed_since_us)};
+    int64_t oldest_wall_us = atomic_load(&c->oldest_wall_us), age_us = 0;
+
+    for (size_t i = 0; i < sizeof(since_us) / sizeof(since_us[0]); i++) {
+        if (since_us[i] && mono_us - since_us[i] > age_us)
+            age_us = mono_us - since_us[i];
+    }
+    if (oldest_wall_us && wall_us - oldest_wall_us > age_us)
+        age_us = wall_us - oldest_wall_us;
+    return age_us;
+}

@@ -106,6 +106,9 @@ void counters_set_job(struct counters *c, enum job_status status, int64_t job_id
 void counters_add_upload(
     struct counters *c, int64_t took_us, int64_t created_wall_us, int64_t wall_us);
 
+/* How long the oldest reading waits that is not in the volume yet, wherever it is; 0: none does. */
+int64_t counters_oldest_age_us(struct counters *c, int64_t mono_us, int64_t wall_us);
+
 static inline void counter_set(counter *c, uint64_t value)
 {
     atomic_store_explicit(c, value, memory_order_relaxed);

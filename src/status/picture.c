@@ -163,20 +163,6 @@ static void take_places(struct picture *p, struct counters *c)
     p->waiting = p->active + p->closed + p->outbox + p->refused;
 }
 
-static void take_age(struct picture *p, struct counters *c)
-{
-    uint64_t active = counter_get(&c->active_since_us), closed = counter_get(&c->closed_since_us);
-    int64_t oldest = atomic_load(&c->oldest_wall_us);
-
-    p->oldest_age_us = 0;
-    if (active)
-        p->oldest_age_us = (int64_t)less((uint64_t)p->mono_us, active);
-    if (closed && p->mono_us - (int64_t)closed > p->oldest_age_us)
-        p->oldest_age_us = p->mono_us - (int64_t)closed;
-    if (oldest && p->wall_us - oldest > p->oldest_age_us)
-        p->oldest_age_us = p->wall_us - oldest;
-}
-
 void picture_take(struct picture *p, struct counters *c)
 {
     *p = (struct picture){.wall_us = clock_wall_us(),
@@ -187,7 +173,7 @@ void picture_take(struct picture *p, struct counters *c)
     take_intake(p, c);
     take_delivery(p, c);
     take_places(p, c);
-    take_age(p, c);
+    p->oldest_age_us = counters_oldest_age_us(c, p->mono_us, p->wall_us);
     p->state_bytes = counter_get(&c->state_bytes);
     p->state_bytes_max = counter_get(&c->state_bytes_max);
     p->free_bytes = counter_get(&c->free_bytes);
