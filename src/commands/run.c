@@ -12,6 +12,7 @@
 #include "commands/serving.h"
 #include "commands/telling.h"
 #include "commands/workspace.h"
+#include "databricks/host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -327,6 +328,24 @@ static bool job_is_possible(const struct settings *s)
     return plan != NULL;
 }
 
+/* Everything that is wrong is said at once: also the host beside a setting that config refused, and the
+ * job beside the host. */
+static bool is_possible(struct config *config)
+{
+    const struct settings *s = config_settings(config);
+    struct host host;
+    struct err err;
+    bool ok;
+
+    if (!options_load(config)) {
+        if (s->host && !host_normalise(s->host, &host, &err))
+            (void)options_usage("run", "%s", err.text);
+        return false;
+    }
+    ok = workspace_is_possible(s);
+    return job_is_possible(s) && ok;
+}
+
 static bool is_local(const char *host)
 {
     return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
@@ -371,9 +390,7 @@ int command_run(int argc, char **argv)
     case OPTIONS_OK:
         break;
     }
-    if (!options_count("trace-fd", trace, 0, 1000000, &trace_fd) || !options_load(options.config) ||
-        !workspace_is_possible(config_settings(options.config)) ||
-        !job_is_possible(config_settings(options.config)))
+    if (!options_count("trace-fd", trace, 0, 1000000, &trace_fd) || !is_possible(options.config))
         goto out;
     if (!run_block_signals(&run.signal_fd, &err)) {
         (void)options_usage("run", "%s", err.text);

@@ -21,8 +21,9 @@ def ends_with(child, code, *words):
 def all_mistakes_at_once(place):
     child = place.start(["run", "--commit-ms=never", "--upload-parallel=0"], place.run_env(
         49167, DATABRICKS_UC_VOLUME="main.plant", KELVIN_STREAM_PORT="70000",
-        VOLUME_UPLOADER_COMPRESSION="lzma"))
-    text = ends_with(child, 2, "commit", "never", "upload", "DATABRICKS_UC_VOLUME", "main.plant", "70000", "lzma")
+        DATABRICKS_HOST="http://example.com", VOLUME_UPLOADER_COMPRESSION="lzma"))
+    text = ends_with(child, 2, "commit", "never", "upload", "DATABRICKS_UC_VOLUME", "main.plant", "70000", "lzma",
+                     "http://example.com")
     if os.path.exists(place.state):
         fail("nothing may be started or made: " + text)
 
