@@ -159,7 +159,6 @@ static bool configure(struct demo *d, struct secret *token, struct err *err)
     (void)snprintf(port, sizeof(port), "%u", simulator_port(d->simulator));
     config_set_secret(d->config, "token", token);
     config_set(d->config, "auth_type", "pat");
-    config_set(d->config, "auth_type", "pat");
     config_set(d->config, "host", emulator_base_url(d->emulator));
     config_set(d->config, "volume", VOLUME);
     config_set(d->config, "table", TABLE);
