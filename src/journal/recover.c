@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "journal/bytes.h"
+#include "journal/guess.h"
 #include "state/quarantine.h"
 
 #include <errno.h>
@@ -120,20 +121,25 @@ static bool check_instance(struct recovery *r, const struct segment_info *info, 
     return true;
 }
 
-/* The whole file: the gap first, when its range is known. */
+/* The whole file, the gap first. Of the newest one, whose end no other segment tells, what it seems to
+ * hold: those numbers are not used again either. */
 static bool set_segment_aside(struct recovery *r, const struct segment_info *info, struct err *err)
 {
-    uint64_t end = info->end_seq > info->first_seq ? info->end_seq : info->first_seq;
     struct gap gap = {
         .from_seq = info->first_seq,
-        .to_seq = end - 1,
-        .readings = end - info->first_seq,
         .reason = GAP_DAMAGED,
         .promised = true,
         .bytes = info->bytes,
         .where = info->name,
     };
+    uint64_t end = info->end_seq > info->first_seq ? info->end_seq : info->first_seq;
 
+    if (info->end_seq == 0 && !guess_end(r->state->journal, info->name, info->first_seq, &end, err))
+        return false;
+    gap.to_seq = end - 1;
+    gap.readings = end - info->first_seq;
+    if (end > r->ret->next_seq)
+        r->ret->next_seq = end;
     if (!write_gap(r, &gap, err) ||
         !quarantine_file(r->state, r->limits, r->state->journal, info->name, LIMITS_JOURNAL, err))
         return false;

@@ -171,6 +171,42 @@ static void put_header(struct kit *k, const char *name, const struct segment_hea
     kit_write(k, name, bytes, sizeof(bytes));
 }
 
+/* The newest one, whose end nobody else knows: what it seems to hold is counted, and its numbers are
+ * not used again. */
+static void what_a_damaged_newest_segment_held_is_counted(void **state)
+{
+    static const size_t damage[] = {0, 40, 63, 64}; /* the last: the first frame as well */
+    struct buf bytes;
+    struct kit k;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
+        kit_new(&k);
+        kit_start(&k);
+        kit_append(&k, 10);
+        kit_roll(&k);
+        for (int group = 0; group < 5; group++) {
+            kit_append(&k, 7);
+            kit_commit(&k);
+        }
+        kit_stop(&k);
+        kit_read(&k, "journal/000000000000000b.seg", &bytes);
+        bytes.data[3] ^= 1;
+        bytes.data[damage[i]] ^= 0x10;
+        kit_write(&k, "journal/000000000000000b.seg", bytes.data, bytes.len);
+        for (int start = 0; start < 2; start++) {
+            kit_start(&k);
+            assert_int_equal(k.rec.set_aside, start ? 0 : 1);
+            assert_int_equal(k.rec.next_seq, 46);
+            assert_int_equal(gaps_promised_readings(k.gaps), 35);
+            assert_int_equal(gaps_count(k.gaps), 1);
+            kit_stop(&k);
+        }
+        buf_done(&bytes);
+        kit_free(&k);
+    }
+}
+
 static void mixed_directories_are_refused(void **state)
 {
     struct segment_header h = {.version = 1, .instance = {1, 2, 3}, .first_seq = 255, .salt = 1};
@@ -316,6 +352,7 @@ int main(void)
         cmocka_unit_test(odd_files_are_set_aside),
         cmocka_unit_test(a_segment_without_header_is_set_aside_with_its_range),
         cmocka_unit_test(numbers_are_never_used_twice),
+        cmocka_unit_test(what_a_damaged_newest_segment_held_is_counted),
         cmocka_unit_test(mixed_directories_are_refused),
         cmocka_unit_test(a_newer_version_is_refused),
         cmocka_unit_test(a_segment_ends_where_the_next_begins),
