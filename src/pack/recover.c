@@ -170,8 +170,9 @@ static bool set_strange_aside(struct recovery *r, struct err *err)
 static bool read_outbox(struct recovery *r, struct err *err)
 {
     /* First of all: a name left in memory by a kill between the two halves of P3 must not cost its
-     * segment below. */
-    return file_sync(r->st->outbox, err) && outbox_scan(&r->box, false, &r->files, err) &&
+     * segment below. And where files were moved to comes before where they came from. */
+    return file_sync(r->st->refused, err) && file_sync(r->st->quarantine, err) &&
+           file_sync(r->st->outbox, err) && outbox_scan(&r->box, false, &r->files, err) &&
            set_strange_aside(r, err);
 }
 

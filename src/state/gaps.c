@@ -254,8 +254,7 @@ static void take_ahead(struct gaps *g)
 struct gaps *gaps_open(const struct state *st, struct limits *limits, struct err *err)
 {
     struct gaps *g = calloc(1, sizeof(*g));
-    bool exists = false;
-    struct file_info info;
+    bool ok;
 
     if (!g) {
         err_set(err, ERR_FULL, ENOMEM, "no memory for the list of gaps");
@@ -265,9 +264,13 @@ struct gaps *gaps_open(const struct state *st, struct limits *limits, struct err
     g->limits = limits;
     g->fd = -1;
     atomic_flag_clear(&g->busy);
-    if (!file_stat(st->dir, NAME, &exists, &info, err) ||
-        !file_open(st->dir, NAME, FILE_KEEP, &g->fd, err) ||
-        (!exists && !file_sync(st->dir, err)) || !read_all(g, err)) {
+    /* A line that a killed process left in memory must not count as written: what is read here is not
+     * written again, and its loss may happen next. */
+    ok = file_open(st->dir, NAME, FILE_KEEP, &g->fd, err) && file_sync(g->fd, err) &&
+         file_sync(st->dir, err);
+    if (ok)
+        file_drop_cache(g->fd); /* a sync that failed before may say yes now */
+    if (!ok || !read_all(g, err)) {
         gaps_close(g);
         return NULL;
     }
