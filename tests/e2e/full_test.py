@@ -55,7 +55,7 @@ def start(place, readings, **more):
 
 
 def until_paused(child):
-    wait_for("the intake to pause", 60, lambda: "intake_paused" in log_of(child) or child.poll() is not None)
+    wait_for("the intake to pause", 300, lambda: "intake_paused" in log_of(child) or child.poll() is not None)
     if child.poll() is not None:
         fail(f"ended with {child.returncode}")
 
