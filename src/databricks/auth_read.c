@@ -1,5 +1,6 @@
 #include "databricks/auth_read.h"
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "databricks/host.h"
 
@@ -167,28 +168,6 @@ const struct auth_azure *auth_azure_of(const char *environment, const char *host
 
 /* --- a JWT's open part --- */
 
-/* base64url without padding; false: a character that is none. */
-static bool read_part(struct span part, struct buf *out)
-{
-    unsigned word = 0, bits = 0;
-
-    for (size_t i = 0; i < part.len; i++) {
-        static const char letters[] =
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        const char *at = part.data[i] ? strchr(letters, part.data[i]) : NULL;
-
-        if (!at)
-            return false;
-        word = (word << 6 | (unsigned)(at - letters)) & 0xFFFF;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            (void)buf_add_byte(out, (uint8_t)(word >> bits & 0xFF));
-        }
-    }
-    return !out->failed;
-}
-
 /* For texts: printable ASCII, the rest becomes '?'. */
 static void keep_claim(char *out, size_t size, const char *text)
 {
@@ -225,7 +204,7 @@ bool auth_read_claims(struct span token, const char *audience, struct auth_claim
     if (!second)
         return false;
     buf_init(&text, CLAIMS_MAX);
-    if (read_part((struct span){first + 1, (size_t)(second - first - 1)}, &text) && text.len)
+    if (base64_read_url((struct span){first + 1, (size_t)(second - first - 1)}, &text) && text.len)
         root = json_loadb(text.data, text.len, 0, &error);
     buf_done(&text);
     if (json_is_object(root)) {

@@ -1,5 +1,6 @@
 #include "databricks/workspace_files.h"
 
+#include "base/base64.h"
 #include "databricks/json.h"
 #include "databricks/rest.h"
 #include "databricks/url.h"
@@ -9,64 +10,6 @@
 #define WORKSPACE "/api/2.0/workspace/"
 #define GRANT "grant CAN MANAGE (or CAN EDIT) on the workspace folder"
 #define BODY_MAX (WORKSPACE_FILES_MAX / 3 * 4 + ((size_t)64 << 10))
-
-/* Standard base64 with padding, into a JSON string: none of its letters needs an escape. */
-static void add_base64(struct buf *out, struct span data)
-{
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = (const unsigned char *)data.data;
-
-    for (size_t i = 0; i < data.len; i += 3) {
-        size_t left = data.len - i;
-        unsigned word = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) |
-                        (left > 2 ? (unsigned)in[i + 2] : 0);
-        char four[4] = {letters[word >> 18], letters[word >> 12 & 63],
-            left > 1 ? letters[word >> 6 & 63] : '=', left > 2 ? letters[word & 63] : '='};
-
-        (void)buf_add(out, four, sizeof(four));
-    }
-}
-
-static int base64_value(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* False: not base64 (line ends are allowed), or `out` is full. */
-static bool read_base64(struct span text, struct buf *out)
-{
-    unsigned word = 0, bits = 0;
-    size_t letters = 0, ends = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        int value = base64_value(c);
-
-        if (c == '\r' || c == '\n')
-            continue;
-        if (c == '=') {
-            ends++;
-            continue;
-        }
-        if (value < 0 || ends)
-            return false;
-        word = (word << 6 | (unsigned)value) & 0xFFFFFF;
-        bits += 6;
-        letters++;
-        if (bits >= 8) {
-            bits -= 8;
-            (void)buf_add_byte(out, (uint8_t)(word >> bits & 0xFF));
-        }
-    }
-    return letters % 4 != 1 && (ends == 0 || (letters + ends) % 4 == 0) && !out->failed;
-}
 
 static bool post(struct workspace *ws, const char *prefix, struct buf *body, const char *what,
     struct api_error *ret_api, struct err *err)
@@ -124,7 +67,7 @@ bool workspace_files_import(
     if (!body.failed)
         body.len--; /* the content goes in front of the '}' */
     (void)buf_add_text(&body, ",\"content\":\"");
-    add_base64(&body, content);
+    (void)base64_write(content, &body);
     (void)buf_add_text(&body, "\"}");
     ok = post(ws, WORKSPACE "import", &body, what, NULL, err);
     buf_done(&body);
@@ -182,7 +125,7 @@ bool workspace_files_export(
         struct span text = {json_string_value(content), json_string_length(content)};
 
         /* An empty file may have no content at all. */
-        if (json_is_string(content) && !read_base64(text, out))
+        if (json_is_string(content) && !base64_read(text, out))
             ok = err_set(err, out->failed ? ERR_INPUT : ERR_RETRY, 0,
                 out->failed ? "%s: it is too long" : "%s: the content is no base64", what);
     }

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "emulator/base64.h"
+#include "base/base64.h"
 
 #define CREDENTIALS_MAX 4096U
 

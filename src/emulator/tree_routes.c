@@ -1,7 +1,7 @@
 /* The Workspace API: databricks-api.md 5. */
 #include <stdio.h>
 
-#include "emulator/base64.h"
+#include "base/base64.h"
 #include "emulator/talk.h"
 #include "emulator/tree.h"
 
