@@ -34,15 +34,17 @@ static void set_azure_url(struct auth *a, const char *tenant)
         len--;
     (void)snprintf(
         a->token_url, sizeof(a->token_url), "%.*s/%s/oauth2/token", (int)len, login, tenant);
-    a->found = true;
+    a->sure = true;
 }
 
 static enum auth_phase first_phase(struct auth *a)
 {
-    if (is_azure(a) && a->azure_tenant && !a->found)
-        set_azure_url(a, a->azure_tenant);
     if (a->found)
         return PHASE_TOKEN;
+    if (is_azure(a) && a->azure_tenant) {
+        set_azure_url(a, a->azure_tenant);
+        return PHASE_TOKEN;
+    }
     if (is_azure(a))
         return PHASE_TENANT;
     return a->discovery_url ? PHASE_DISCOVERY : PHASE_METADATA;
@@ -119,13 +121,23 @@ static bool good(const struct http_answer *answer)
     return answer->curl == CURLE_OK && answer->status == 200;
 }
 
-/* Best effort: whatever goes wrong here, the usual address is asked, and its answer counts. */
+/* "There is none" is an answer to keep; that of a gateway in an outage is not. */
+static bool last_word(const struct http_answer *answer)
+{
+    return answer->curl == CURLE_OK && answer->status < 500 && answer->status != 429 &&
+           answer->status != 408;
+}
+
+/* Best effort: whatever goes wrong here, the usual address is asked, and its answer counts. But it
+ * is asked for again with the next token: without the metadata a unified host gets no workspace id,
+ * and a program that starts in an outage would never send one. */
 static void after_metadata(struct auth *a, const struct http_answer *answer)
 {
     struct span body = {answer->body.data, answer->body.len};
 
     (void)snprintf(a->oidc, sizeof(a->oidc), "%s/oidc", a->host);
     (void)snprintf(a->token_url, sizeof(a->token_url), "%s/oidc/v1/token", a->host);
+    a->sure = last_word(answer);
     if (!good(answer))
         return;
     (void)auth_read_endpoint(
@@ -143,7 +155,7 @@ static bool after_discovery(struct auth *a, const struct http_answer *answer, st
                                      a->token_url, sizeof(a->token_url));
     struct api_error api;
 
-    a->found = a->discovery_url ? found : answer->curl == CURLE_OK;
+    a->sure = a->discovery_url ? found : a->sure && last_word(answer);
     if (found || !a->discovery_url)
         return true;
     if (!error_judge(answer, &words, auth_hide, a, &api, err))
@@ -214,6 +226,7 @@ static void take_into_use(struct auth *a, struct secret *access, int64_t life)
 
     secret_free(a->access);
     a->access = access;
+    a->found = a->sure;
     a->generation++;
     a->pause_us = 0;
     a->ahead_us = now + life - (life / 2 < AHEAD_US ? life / 2 : AHEAD_US);

@@ -34,7 +34,8 @@ struct auth {
     int64_t ahead_us, dead_us, pause_us; /* boot time: refresh, useless, no refresh before */
     enum auth_phase phase;
     struct http_call *call;
-    bool found; /* token_url is settled */
+    bool sure;  /* token_url is what the host or a person said, no makeshift of an outage */
+    bool found; /* token_url is settled: sure, and a token came from it */
     char token_url[AUTH_URL_SIZE], oidc[AUTH_URL_SIZE], tenant[64];
     struct auth_metadata metadata;
     char token_says[160]; /* of the federation token */

@@ -422,6 +422,62 @@ static void a_unified_host_gets_the_workspace_id(void **state)
     assert_non_null(strstr(facts.token_url, "/t2"));
 }
 
+/* A workspace that is not there yet, or a gateway in between: what it says is not kept. */
+static void an_outage_at_the_start_is_no_last_word(void **state)
+{
+    struct workspace_options o = {.client_id = "i", .client_secret = secret("CANARY")};
+    char metadata[256], endpoint[128];
+
+    (void)state;
+    (void)snprintf(metadata, sizeof(metadata),
+        "{\"oidc_endpoint\":\"%s/elsewhere\",\"workspace_id\":\"99\"}", host);
+    (void)snprintf(endpoint, sizeof(endpoint), "{\"token_endpoint\":\"%s/t2\"}", host);
+    say("/.well-known/databricks-config", 1, 503, "{}");
+    say("/oidc/.well-known/oauth-authorization-server", 1, 503, "{}");
+    say("/oidc/v1/token", 1, 503, "{}");
+    /* Then a token comes from the usual address, but the metadata still does not. */
+    say("/.well-known/databricks-config", 1, 429, "{}");
+    say("/oidc/.well-known/oauth-authorization-server", 1, 404, "{}");
+    say("/oidc/v1/token", 1, 200, "{\"access_token\":\"t\"}");
+    say("/.well-known/databricks-config", 1, 200, metadata);
+    say("/elsewhere/.well-known/oauth-authorization-server", 1, 200, endpoint);
+    say("/t2", 2, 200, "{\"access_token\":\"t\"}");
+    open_workspace(&o);
+    refused(ERR_RETRY, "sign-in");
+    ask();
+    workspace_renew(ws, secret("next")); /* the next token */
+    ask();
+    assert_true(has(last(), "X-Databricks-Workspace-Id: 99\r\n"));
+    workspace_renew(ws, secret("third"));
+    ask();
+    /* This time all was well, and the address is kept. */
+    assert_int_equal(server_count(server, "GET", "/.well-known/databricks-config"), 3);
+    assert_int_equal(server_count(server, "POST", "/t2"), 2);
+}
+
+/* A sign-in page of the network sends us away, too; its path is no tenant for ever. */
+static void a_wrong_tenant_is_not_kept(void **state)
+{
+    struct workspace_options o = azure();
+
+    (void)state;
+    o.azure_tenant = NULL;
+    server_add(server, (struct server_rule){.match = "/aad/auth",
+                           .times = 1,
+                           .status = 302,
+                           .headers = "Location: https://portal.example.com/login.html\r\n"});
+    say("/login.html/oauth2/token", 1, 400, "{\"error\":\"invalid_request\"}");
+    server_add(server,
+        (struct server_rule){.match = "/aad/auth",
+            .times = 1,
+            .status = 302,
+            .headers = "Location: https://login.microsoftonline.com/0f-ten/oauth2/authorize\r\n"});
+    say("/0f-ten/oauth2/token", 1, 200, "{\"access_token\":\"t\"}");
+    open_workspace(&o);
+    refused(ERR_DENIED, "ARM_TENANT_ID");
+    ask();
+}
+
 static void claims_of_a_jwt(void **state)
 {
     struct auth_claims claims;
@@ -487,6 +543,8 @@ int main(void)
         TEST(clouds_and_their_addresses),
         TEST(the_discovery_address_is_used_exactly),
         TEST(a_unified_host_gets_the_workspace_id),
+        TEST(an_outage_at_the_start_is_no_last_word),
+        TEST(a_wrong_tenant_is_not_kept),
         TEST(claims_of_a_jwt),
         TEST(options_that_are_not_whole),
     };
