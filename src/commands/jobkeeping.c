@@ -113,6 +113,7 @@ static void take_failure(struct jobkeeping *j, const struct err *err)
             LOG_TEXT("do", "`volume-uploader check` says more; it is tried again all the time"));
     j->failing = true;
     (void)str_copy(j->last_text, sizeof(j->last_text), err->text);
+    counters_set_job(j->counters, JOB_STATUS_FAILING, atomic_load(&j->counters->job_id), err->text);
 }
 
 /* --- the thread --- */
