@@ -9,6 +9,7 @@
 #include "uploader/uploader.h"
 
 #define LOOK_US CLOCK_SECOND_US
+#define SECRET_LOOK_US (2 * CLOCK_SECOND_US) /* how often, while we are refused */
 
 static void publish(struct pipeline *p, struct uploader *u)
 {
@@ -129,9 +130,10 @@ static int64_t wait_us(struct pipeline *p)
     return wait > 0 ? wait : 0;
 }
 
-/* After SIGHUP, and after a 401: the secret in its file or profile may be another one now. Only this loop
- * touches secrets once the loops run. */
-static void renew_secret(struct pipeline *p, struct workspace *ws, struct uploader *u)
+/* The secret in its file or profile may be another one now. `asked` by SIGHUP; else we look because
+ * Databricks refuses us, again and again, and say only what is news. Only this loop touches secrets
+ * once the loops run. */
+static void renew_secret(struct pipeline *p, struct workspace *ws, struct uploader *u, bool asked)
 {
     const struct secret *fresh;
     struct secret *secret = NULL;
@@ -139,16 +141,15 @@ static void renew_secret(struct pipeline *p, struct workspace *ws, struct upload
     struct err err;
 
     if (!config_reload_secrets(p->config, &changed, &err)) {
-        LOG_WARN("reload_failed", LOG_TEXT("error", err.text),
-            LOG_TEXT("do", "the old secret stays in use"));
+        LOG_AT(asked ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, "reload_failed",
+            LOG_TEXT("error", err.text), LOG_TEXT("do", "the old secret stays in use"));
         return;
     }
-    LOG_INFO("reloaded", LOG_TEXT("secret", changed ? "changed" : "the same"));
+    if (asked || changed)
+        LOG_INFO("reloaded", LOG_TEXT("secret", changed ? "changed" : "the same"));
     fresh = config_sign_in_secret(p->settings);
-    if (!changed || !fresh) {
-        jobkeeping_renew(p->jobs, NULL); /* somebody asked: look at the job again, too */
+    if (!changed || !fresh)
         return;
-    }
     secret = secret_copy(fresh, &err);
     if (secret) {
         jobkeeping_renew(p->jobs, secret_copy(secret, &err));
@@ -159,8 +160,17 @@ static void renew_secret(struct pipeline *p, struct workspace *ws, struct upload
     }
 }
 
+/* SIGHUP: somebody has changed something. Whatever it was, it is tried now. */
+static void take_hangup(struct pipeline *p, struct uploader *u, struct workspace *ws)
+{
+    renew_secret(p, ws, u, true);
+    jobkeeping_renew(p->jobs, NULL);
+    uploader_try_now(u);
+}
+
 static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
 {
+    int64_t secret_us = 0;
     bool look = true;
     struct uploader_event event;
     struct err err, ill;
@@ -174,12 +184,14 @@ static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
         }
         look = pipeline_woken(p->wake_ship, 0);
         if (atomic_exchange(&p->reload_secrets, false))
-            renew_secret(p, ws, u);
+            take_hangup(p, u, ws);
+        if (uploader_state(u) == UPLOADER_DENIED && clock_mono_us() >= secret_us) {
+            renew_secret(p, ws, u, false);
+            secret_us = clock_mono_us() + SECRET_LOOK_US;
+        }
         while (uploader_event(u, &event)) {
             telling_shipped(p, &event);
             tell(p, &event, &ill);
-            if (event.kind == UPLOADER_ILL && event.err.code == 401)
-                renew_secret(p, ws, u);
         }
         counters_set_error(p->counters, &p->counters->ship_error,
             uploader_error(u)->kind == ERR_NONE ? NULL : uploader_error(u));

@@ -208,7 +208,7 @@ void config_apply_manifest(
  * merge_bytes at most an eighth of it. True: one of them that was set by hand was made smaller. */
 bool config_fit_state(struct config *c, uint64_t state_bytes_max);
 
-/* Secrets that came from a file or a profile are read again (SIGHUP, a 401). *ret_changed: one of
+/* Secrets that came from a file or a profile are read again (SIGHUP, refusals). *ret_changed: one of
  * them is another one now. False: the old ones stay. */
 NODISCARD bool config_reload_secrets(struct config *c, bool *ret_changed, struct err *err);
 

@@ -57,7 +57,7 @@ struct workspace;
 struct workspace *workspace_new(const struct workspace_options *options, struct err *err);
 void workspace_free(struct workspace *ws);
 
-/* The secret was changed outside (SIGHUP, or its file after a 401): a token for a token, a client
+/* The secret was changed outside (SIGHUP, or its file while we are refused): a token for a token, a client
  * secret for a client secret. Takes it; forgets the access token. */
 void workspace_renew(struct workspace *ws, struct secret *secret);
 
