@@ -448,6 +448,26 @@ static void say_certificate(struct check *c, const struct http_answer *a, const 
         check_say(c, CHECK_FAIL, "tls", remedy, "%s", err->text);
 }
 
+static bool is_https(const struct hop *hop)
+{
+    return strncmp(hop->url.url, "https://", 8) == 0;
+}
+
+static void say_passed(struct check *c, const struct hop *hop)
+{
+    if (hop->proxy)
+        check_say(c, CHECK_OK, "proxy", NULL, "%s port %u lets us through to %s", hop->name,
+            (unsigned)hop->port, hop->host);
+}
+
+static void say_tls(struct check *c, const struct hop *hop)
+{
+    if (is_https(hop))
+        check_say(c, CHECK_OK, "tls", NULL, "the certificate of %s is good", hop->host);
+    else
+        check_say(c, CHECK_OK, "tls", NULL, "none: http:// is for this machine only");
+}
+
 static void say_failed(struct check *c, const struct hop *hop, const struct http_answer *a,
     const struct api_error *api, const struct err *err)
 {
@@ -465,19 +485,28 @@ static void say_failed(struct check *c, const struct hop *hop, const struct http
     default:
         break;
     }
-    if (hop->proxy && a->status == 0)
+    if (hop->proxy && a->status == 0 && a->connect_status / 100 != 2) {
         check_say(c, CHECK_FAIL, "proxy", "check that the proxy reaches this host and port",
             "no way through the proxy: %s", err->text);
-    else
-        check_say(
-            c, CHECK_FAIL, "http", "check the host setting: is this a workspace?", "%s", err->text);
+        return;
+    }
+    say_passed(c, hop);
+    if (is_https(hop) && !a->shook_hands) {
+        check_say(c, CHECK_FAIL, "tls",
+            "check the host and its port; a firewall or a proxy on the way may stop TLS: behind a "
+            "proxy set HTTPS_PROXY",
+            "connected, but TLS is not answered: %s", err->text);
+        return;
+    }
+    say_tls(c, hop);
+    check_say(
+        c, CHECK_FAIL, "http", "check the host setting: is this a workspace?", "%s", err->text);
 }
 
 /* Waits, and judges what came. True: some HTTP server answered, and its certificate is good. */
 static bool judge(struct check *c, const struct hop *hop, struct http_call *call, int64_t took_us)
 {
     static const struct error_words words = {"look at the host", NULL, NULL, NULL};
-    bool tls = strncmp(hop->url.url, "https://", 8) == 0;
     const struct http_answer *a = http_answer(call);
     struct api_error api = {0};
     struct err err = {0};
@@ -489,13 +518,8 @@ static bool judge(struct check *c, const struct hop *hop, struct http_call *call
         say_failed(c, hop, a, &api, &err);
         return false;
     }
-    if (hop->proxy)
-        check_say(c, CHECK_OK, "proxy", NULL, "%s port %u lets us through to %s", hop->name,
-            (unsigned)hop->port, hop->host);
-    if (tls)
-        check_say(c, CHECK_OK, "tls", NULL, "the certificate of %s is good", hop->host);
-    else
-        check_say(c, CHECK_OK, "tls", NULL, "none: http:// is for this machine only");
+    say_passed(c, hop);
+    say_tls(c, hop);
     say_clock(c, a, took_us);
     return true;
 }

@@ -487,14 +487,16 @@ static void read_facts(struct http_call *call, CURLcode code)
 {
     struct http_answer *a = &call->answer;
     long status = 0, connect_status = 0;
-    curl_off_t sent = 0;
+    curl_off_t sent = 0, shook_us = 0;
 
     a->curl = (int)code;
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(call->easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
     (void)curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    (void)curl_easy_getinfo(call->easy, CURLINFO_APPCONNECT_TIME_T, &shook_us);
     a->status = (int)status;
     a->connect_status = (int)connect_status;
+    a->shook_hands = shook_us > 0;
     a->sent = sent > 0 ? (uint64_t)sent : 0;
     if (code != CURLE_OK)
         (void)str_copy(a->curl_text, sizeof(a->curl_text),

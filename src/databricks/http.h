@@ -74,6 +74,7 @@ struct http_answer {
     char curl_text[160];
     struct http_certificate certificate; /* with CURLE_PEER_FAILED_VERIFICATION only */
     int connect_status;                  /* of a proxy's CONNECT; 0: none */
+    bool shook_hands;                    /* TLS with the host was set up */
     int status;                          /* 0: none came */
     char reason[64];                     /* of the status line */
     char phrase[200];                    /* X-Databricks-Reason-Phrase */
