@@ -6,11 +6,13 @@
 #include "commands/workspace.h"
 #include "databricks/files.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #define CALL_US (4 * CLOCK_SECOND_US)
+#define REMOVE_US (1500 * INT64_C(1000)) /* kept for the removal of a probe file */
 #define PROBE_TEXT "volume-uploader check\n"
 
 /* --- calls with an end --- */
@@ -118,7 +120,7 @@ static void look_volume(struct check *c)
 }
 
 /* Writes a file and removes it again. Its name begins with '_', which loaders pass over. */
-static bool try_to_write(struct check *c, const char *name, const char *folder)
+static bool write_probe(struct check *c, const char *name, const char *folder)
 {
     struct err err = {0}, removal = {0};
     uint64_t number = 0;
@@ -129,6 +131,10 @@ static bool try_to_write(struct check *c, const char *name, const char *folder)
     if (!rng_secure(&number, sizeof(number), &err))
         number = (uint64_t)clock_wall_us();
     buf_printf(&path, "%s/_volume-uploader-check-%016llx", folder, (unsigned long long)number);
+    if (!check_call_begin(c, name, check_time_us(c, CALL_US + REMOVE_US) - REMOVE_US)) {
+        buf_done(&path);
+        return false;
+    }
     ok = files_put(c->ws, buf_text(&path), span_of(PROBE_TEXT), false, &err);
     if (!ok)
         check_call_failed(c, name, &err,
@@ -145,6 +151,22 @@ static bool try_to_write(struct check *c, const char *name, const char *folder)
             "the probe file %s could not be removed: %s", buf_text(&path), removal.text);
     buf_done(&path);
     return ok && removed;
+}
+
+/* Ctrl-C waits for the removal. */
+static bool try_to_write(struct check *c, const char *name, const char *folder)
+{
+    sigset_t ends, before;
+    bool ok;
+
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGINT);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigaddset(&ends, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &ends, &before);
+    ok = write_probe(c, name, folder);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ok;
 }
 
 static void look_folder(struct check *c, const char *name, const char *folder)
