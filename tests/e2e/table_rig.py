@@ -2,11 +2,10 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import time
 
-from plant import PROGRAM, Feeder, fail, log_of, wait_for
+from plant import PROGRAM, Feeder, deliver_the_rest, end_well, fail, wait_for
 
 TABLE = "main.plant.events"
 WAREHOUSE = "8ec9edc1db0c40df"
@@ -63,24 +62,22 @@ def fill(place, job, seconds, kills=0):
     feeder.start()
     emulator = place.emulate(*FAST)
     set_up(place, job)
-    child = place.run(feeder.port, DATABRICKS_DELTA_TABLE=TABLE, **job)
+    child = place.run(feeder.port, "--stop-ms=60s", DATABRICKS_DELTA_TABLE=TABLE, **job)
     end = time.monotonic() + seconds
     for left in range(kills, 0, -1):
-        time.sleep(random.uniform(0.2, 1.8) * (end - time.monotonic()) / (left + 1))
+        time.sleep(max(0.1, random.uniform(0.2, 1.8) * (end - time.monotonic()) / (left + 1)))
         emulator.kill()
         emulator.wait()
         emulator = place.emulate(*FAST)
     time.sleep(max(0, end - time.monotonic()))
-    feeder.sending = False
-    time.sleep(0.5)
-    child.send_signal(signal.SIGTERM)
-    if child.wait(60) != 0:
-        fail(log_of(child))
+    feeder.rest()
+    end_well(child)
+    deliver_the_rest(place, feeder, DATABRICKS_DELTA_TABLE=TABLE, **job)
     feeder.stop()
     rows = volume_count(place)
     if rows != feeder.sent():
         fail(f"{rows} rows in the volume, {feeder.sent()} sent")
     # A run takes its time on a busy machine; more rows than sent never come right again.
-    wait_for("the job to load all files", 60, lambda: table_count(place) >= rows)
+    wait_for("the job to load all files", 180, lambda: table_count(place) >= rows)
     time.sleep(0.5)
     return feeder.sent()
