@@ -27,6 +27,7 @@ static enum err_kind kind_of(enum error_class class)
     case CLASS_DENIED:
     case CLASS_FORBIDDEN:
     case CLASS_MISSING:
+    case CLASS_QUOTA:
         return ERR_DENIED;
     case CLASS_BAD:
         return ERR_INPUT;
@@ -208,6 +209,7 @@ static bool code_class(const char *code, enum error_class *ret)
         {"ABORTED", CLASS_ABORTED},
         {"RESOURCE_EXHAUSTED", CLASS_LIMIT},
         {"REQUEST_LIMIT_EXCEEDED", CLASS_LIMIT},
+        {"QUOTA_EXCEEDED", CLASS_QUOTA},
         {"UNKNOWN", CLASS_SERVER},
         {"DATA_LOSS", CLASS_SERVER},
     };
@@ -228,7 +230,8 @@ static bool says_transient(struct span words)
         "There is no worker environment with id", "Unknown worker environment",
         "UnknownWorkerEnvironmentException", "ClusterNotReadyException", "Unexpected error",
         "Please try again later or try a faster operation.",
-        "RPC token bucket limit has been exceeded", "Timed out after ", "deadline exceeded"};
+        "RPC token bucket limit has been exceeded", "Timed out after ", "deadline exceeded",
+        "jobs created in past"};
     const char *env = words.len ? memmem(words.data, words.len, "worker env ", 11) : NULL;
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && words.len; i++) {
@@ -236,6 +239,15 @@ static bool says_transient(struct span words)
             return true;
     }
     return env && memmem(env, words.len - (size_t)(env - words.data), " not found", 10);
+}
+
+/* Who has no access is not told about parameters; a 5xx never blames the request; and what is used
+ * up with a 429 comes back. */
+static bool code_counts(enum error_class by_code, enum error_class by_status)
+{
+    if (by_code == CLASS_QUOTA)
+        return by_status == CLASS_BAD || by_status == CLASS_FORBIDDEN;
+    return by_code != CLASS_BAD || by_status == CLASS_BAD;
 }
 
 static enum error_class answer_class(const struct context *c)
@@ -248,8 +260,7 @@ static enum error_class answer_class(const struct context *c)
     if (is_html(c->answer->type) && (class == CLASS_BAD || class == CLASS_EXISTS))
         return CLASS_ROUTING; /* a page is no word of the API about our file */
     if (code_class(c->body.code, &by_code)) {
-        /* Who has no access is not told about parameters; a 5xx never blames the request. */
-        if (by_code != CLASS_BAD || class == CLASS_BAD)
+        if (code_counts(by_code, class))
             class = by_code;
         if (status == 409 && class != CLASS_ABORTED)
             class = CLASS_EXISTS; /* the status is certain, the code's text has varied */
@@ -280,6 +291,8 @@ static const char *advice(const struct context *c, enum error_class class)
         return c->words->missing ? c->words->missing : "it does not exist";
     case CLASS_LIMIT:
         return "too many requests: slowing down";
+    case CLASS_QUOTA:
+        return "a quota of the workspace is used up: raise it, or make room";
     case CLASS_NONE:
     case CLASS_NETWORK:
     case CLASS_TLS:

@@ -28,8 +28,9 @@ enum error_class {
     CLASS_EXISTS,    /* 409, ALREADY_EXISTS */
     CLASS_ABORTED,   /* 409 ABORTED: the whole operation once more */
     CLASS_LIMIT,     /* 429, RESOURCE_EXHAUSTED, REQUEST_LIMIT_EXCEEDED */
-    CLASS_SERVER,    /* 5xx, 408, 499 and the rest */
-    CLASS_LOCAL,     /* our own file or memory */
+    CLASS_QUOTA, /* QUOTA_EXCEEDED: a person must raise it or make room; nothing is wrong with us */
+    CLASS_SERVER, /* 5xx, 408, 499 and the rest */
+    CLASS_LOCAL,  /* our own file or memory */
 };
 
 struct api_error {

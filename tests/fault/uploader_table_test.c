@@ -103,7 +103,7 @@ static void run_ms(int64_t ms)
 
         if (!uploader_step(up, look, 10000, -1, &err))
             fail_msg("%s", err.text);
-        if (clock_mono_us() - began > 2000000)
+        if (clock_mono_us() - began > 15000000) /* a call's own limits are longer */
             fail_msg("a step of 10 ms took %lld us", (long long)(clock_mono_us() - began));
         look = false;
         take_events();
@@ -112,9 +112,14 @@ static void run_ms(int64_t ms)
     }
 }
 
+/* A busy machine takes its time. */
+#define UNTIL(what)                                                                                \
+    for (int turns = 0; turns < 3000 && !(what); turns++)                                          \
+    run_ms(20)
+
 static void delivered(void)
 {
-    run_ms(8000);
+    run_ms(60000);
     if (!uploader_idle(up))
         fail_msg("not delivered: %s; %s", uploader_error(up)->text, order);
     assert_int_equal(uploader_state(up), UPLOADER_IDLE);
@@ -361,7 +366,7 @@ static void weather_is_waited_out(void **state)
     for (int i = 0; i < count; i++)
         rule("PUT", "/fs/files/", 1, rows[i].how, rows[i].status, JSON, rows[i].body);
     box_add(1, 50000, false);
-    run_ms(20000); /* by full jitter from 1 ms: 13 doublings, 4 s on average */
+    run_ms(120000); /* by full jitter from 1 ms: 13 doublings, 4 s on average */
     assert_true(uploader_idle(up));
     in_volume(1, 50000);
     assert_int_equal(server_count(server, "PUT", "/fs/files/"), count + 1);
@@ -381,7 +386,8 @@ static void while_down_one_file_probes(void **state)
         (struct server_rule){"PUT", "/fs/files/", 0, ANSWER, 503, "", "", 40});
     for (uint64_t i = 0; i < 20; i++)
         box_add(1 + 10 * i, 100, false);
-    run_ms(300);
+    UNTIL(seen[UPLOADER_ILL]);
+    run_ms(100);
     assert_int_equal(uploader_error(up)->code, 503);
     assert_int_equal(seen[UPLOADER_ILL], 1);
     pthread_mutex_lock(&server->lock);
@@ -411,14 +417,15 @@ static void retry_after_wins_when_longer(void **state)
     int64_t began = clock_mono_us();
 
     (void)state;
-    rule("PUT", "/fs/files/", 1, ANSWER, 429, "Retry-After: 1\r\n", "");
+    rule("PUT", "/fs/files/", 1, ANSWER, 429, "Retry-After: 3\r\n", "");
     box_add(1, 100, false);
     box_add(11, 100, false);
-    run_ms(500);
+    UNTIL(seen[UPLOADER_ILL]);
+    run_ms(300);
     assert_int_equal(uploader_state(up), UPLOADER_WAITING);
-    assert_in_range(uploader_retry_us(up), 1, CLOCK_SECOND_US);
+    assert_in_range(uploader_retry_us(up), 1, 3 * CLOCK_SECOND_US);
     delivered();
-    assert_true(clock_mono_us() - began >= CLOCK_SECOND_US);
+    assert_true(clock_mono_us() - began >= 3 * CLOCK_SECOND_US);
 }
 
 static void another_reason_is_told(void **state)
@@ -446,10 +453,13 @@ static void denials_keep_the_file_and_probe_slowly(void **state)
         {200, HTML, "<html><title>Sign in</title>", "check host"},
         {302, "Location: http://127.0.0.1/login.html\r\n", "", "check host"},
         {400, HTML, "<html><title>Proxy</title>", "check host"},
+        {400, JSON, "{\"error_code\":\"QUOTA_EXCEEDED\",\"message\":\"no room for x.parquet\"}",
+            "raise it"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t began;
         int puts;
 
         server_clear_rules(server);
@@ -457,9 +467,11 @@ static void denials_keep_the_file_and_probe_slowly(void **state)
         box_add(1 + 100 * i, 100, false);
         order[0] = '\0';
         puts = server_count(server, "PUT", "/fs/files/");
+        began = clock_mono_us();
         run_ms(150); /* 20 ms, 40, 80 ... */
+        UNTIL(server_count(server, "PUT", "/fs/files/") - puts >= 2);
         puts = server_count(server, "PUT", "/fs/files/") - puts;
-        assert_in_range(puts, 2, 5);
+        assert_in_range(puts, 2, clock_mono_us() - began < 300000 ? 6 : 12);
         assert_int_equal(uploader_state(up), UPLOADER_DENIED);
         assert_int_equal(uploader_error(up)->kind, ERR_DENIED);
         if (!strstr(uploader_error(up)->text, rows[i].says))
@@ -494,7 +506,7 @@ static void a_dead_secret_is_told(void **state)
     rule("POST", "/oidc/v1/token", 0, ANSWER, 401, JSON,
         "{\"error\":\"invalid_client\",\"error_description\":\"client-CANARY-secret\"}");
     box_add(1, 100, false);
-    run_ms(100);
+    UNTIL(uploader_state(up) == UPLOADER_DENIED);
     assert_int_equal(uploader_state(up), UPLOADER_DENIED);
     assert_non_null(strstr(uploader_error(up)->text, "DATABRICKS_CLIENT_SECRET"));
     server_clear_rules(server);
@@ -550,7 +562,7 @@ static void three_times_and_the_time_are_both_needed(void **state)
         box_add(1 + 10 * (uint64_t)i, 100, false);
         if (i)
             box_files[0].there = false;
-        run_ms(300);
+        UNTIL(i ? *box_log : server_count(server, "PUT", "000000000001-") > 3);
         if (i)
             assert_int_equal(server_count(server, "PUT", "000000000011-"), 3);
         else
@@ -566,7 +578,8 @@ static void four_hundred_for_all_refuses_none(void **state)
     rule("PUT", "/fs/files/", 0, ANSWER, 400, JSON, "{\"message\":\"whatever\"}");
     for (uint64_t i = 0; i < 10; i++)
         box_add(1 + 10 * i, 100, false);
-    run_ms(600);
+    run_ms(300);
+    UNTIL(seen[UPLOADER_ILL] && server_count(server, "PUT", "/fs/files/") >= 4);
     assert_string_equal(box_log, "");
     assert_int_equal(seen[UPLOADER_ILL], 1);
     assert_in_range(server_count(server, "PUT", "/fs/files/"), 4, 30);
@@ -584,7 +597,7 @@ static void one_failing_file_blocks_nobody(void **state)
     rule("PUT", "000000000001-", 0, ANSWER, 500, JSON, "{}");
     for (uint64_t i = 0; i < 30; i++)
         box_add(1 + 10 * i, 100, false);
-    run_ms(1500);
+    UNTIL(uploader_counters(up)->delivered_files == 29);
     assert_int_equal(uploader_counters(up)->delivered_files, 29);
     assert_int_equal(uploader_counters(up)->delivered_seq, 0); /* the oldest still waits */
     assert_int_equal(uploader_counters(up)->waiting_files, 1);
@@ -607,7 +620,7 @@ static void one_failing_file_does_not_keep_the_probe(void **state)
     rule("PUT", "000000000001-", 0, ANSWER, 500, JSON, "{}");
     for (uint64_t i = 0; i < 10; i++)
         box_add(1 + 10 * i, 100, false);
-    run_ms(1000);
+    UNTIL(uploader_counters(up)->delivered_files == 9);
     assert_int_equal(uploader_counters(up)->delivered_files, 9);
 }
 
@@ -649,9 +662,9 @@ static void a_damaged_file_is_a_gap_first(void **state)
     box_fail_what = "gap"; /* no line, no loss */
     box_fail_kind = ERR_FULL;
     box_fail_times = 1;
-    run_ms(300);
+    UNTIL(*box_log);
     assert_string_equal(box_log, "done 11\n");
-    run_ms(4000);
+    run_ms(60000);
     assert_true(uploader_idle(up));
     assert_string_equal(box_log, "done 11\ngap-damaged 1\nquarantine 1\n");
     assert_int_equal(seen[UPLOADER_DAMAGED], 1);
@@ -753,7 +766,7 @@ static void a_cut_leaves_the_file(void **state)
     (void)state;
     rule("PUT", "/fs/files/", 1, STALL, 0, NULL, NULL);
     box_add(1, 100, false);
-    run_ms(100);
+    UNTIL(uploader_counters(up)->in_flight == 1);
     assert_int_equal(uploader_counters(up)->in_flight, 1);
     assert_int_equal(uploader_state(up), UPLOADER_SENDING);
     uploader_cut(up);

@@ -279,6 +279,15 @@ static void answers_are_classified(void **state)
         {400, JSON, CODE("RESOURCE_EXHAUSTED"), CLASS_LIMIT, ERR_RETRY, "slowing down"},
         {400, JSON, CODE("REQUEST_LIMIT_EXCEEDED"), CLASS_LIMIT, ERR_RETRY, "slowing down"},
         {429, JSON, CODE("REQUEST_LIMIT_EXCEEDED"), CLASS_LIMIT, ERR_RETRY, ""},
+        {400, JSON, CODE("QUOTA_EXCEEDED"), CLASS_QUOTA, ERR_DENIED, "raise it"},
+        {403, JSON, CODE("QUOTA_EXCEEDED"), CLASS_QUOTA, ERR_DENIED, "raise it"},
+        {429, JSON, CODE("QUOTA_EXCEEDED"), CLASS_LIMIT, ERR_RETRY, "slowing down"},
+        {500, JSON, CODE("QUOTA_EXCEEDED"), CLASS_SERVER, ERR_RETRY, ""},
+        {400, JSON,
+            "{\"error_code\":\"INVALID_STATE\",\"message\":\"There were already 1000 jobs created "
+            "in "
+            "past 3600 seconds\"}",
+            CLASS_SERVER, ERR_RETRY, ""},
         {400, JSON, CODE("UNKNOWN"), CLASS_SERVER, ERR_RETRY, ""},
         {400, JSON, CODE("DATA_LOSS"), CLASS_SERVER, ERR_RETRY, ""},
         /* 3.2: others by status */
