@@ -156,6 +156,7 @@ static bool sign_in(struct setup_work *w)
         setup_end(w, SETUP_FAILED, "%s", err.text);
         return false;
     }
+    (void)str_copy(w->me, sizeof(w->me), me.user_name);
     if (!w->principal)
         w->principal = w->o->client_id;
     (void)str_copy(w->report->principal, sizeof(w->report->principal),

@@ -30,10 +30,9 @@ static void one_schema(struct setup_work *w, struct catalog_path path, const cha
     name_of(path, name, sizeof(name));
     setup_begin(w, "schema", name);
     if (!catalog_schema_get(w->ws, path, &schema, &exists, &err)) {
-        if (err.kind == ERR_DENIED && err.code == 403)
-            setup_end(w, SETUP_OK, "cannot be looked at (%s); the next steps will tell", err.text);
-        else
-            setup_end(w, SETUP_FAILED, "%s", err.text);
+        /* Perhaps it is there; its SQL changes nothing then. */
+        setup_statement(w, sql);
+        setup_end(w, SETUP_FAILED, "%s", err.text);
         return;
     }
     catalog_schema_done(&schema);
@@ -189,8 +188,11 @@ static void grant_step(struct setup_work *w, const struct plan_grant *grant, con
         return;
     }
     if (w->o->dry_run) {
-        setup_call(w, "PATCH /api/2.1/unity-catalog/permissions/%s/... for %s",
-            catalog_kind_name(grant->kind), w->principal);
+        char name[900];
+
+        name_of(grant->path, name, sizeof(name));
+        setup_call(w, "PATCH /api/2.1/unity-catalog/permissions/%s/%s for %s",
+            catalog_kind_name(grant->kind), name, w->principal);
         setup_statement(w, sql);
         setup_end(w, SETUP_WOULD_UPDATE, "%s", grant->why);
         return;

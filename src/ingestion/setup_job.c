@@ -107,6 +107,8 @@ static bool other_jobs(struct setup_work *w)
 
 /* --- ours --- */
 
+static const char not_ours[] = "a job of this name is there and not ours: rename or delete it";
+
 static void code_dry(struct setup_work *w)
 {
     enum code_standing standing = CODE_MISSING;
@@ -168,7 +170,7 @@ static void job_dry(struct setup_work *w)
         setup_end(w, SETUP_OK, "made by a newer program; left as it is");
         break;
     case JOB_FOREIGN:
-        setup_end(w, SETUP_FAILED, "a job of this name is there and not ours: rename or delete it");
+        setup_end(w, SETUP_FAILED, "%s", not_ours);
         break;
     }
     job_look_done(&look);
@@ -189,6 +191,53 @@ static void our_job(struct setup_work *w)
         setup_end(w, SETUP_FAILED, "%s", err.text);
     else
         setup_end(w, results[ensured.result], "%s", ensured.text);
+}
+
+/* An e-mail address or an application id: one that signs in by itself. Else it is a group. */
+static bool names_one(const char *principal)
+{
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    size_t i = 0;
+
+    if (strchr(principal, '@'))
+        return true;
+    while (principal[i] && form[i] && (principal[i] == '-') == (form[i] == '-'))
+        i++;
+    return !principal[i] && !form[i];
+}
+
+/* A job belongs to who creates it, runs with that one's rights, and others do not even see it: of
+ * one that we make here the uploader would make a second, on the same files. */
+static bool is_for_another(const struct setup_work *w)
+{
+    return w->principal && strcmp(w->principal, w->me) != 0 && names_one(w->principal);
+}
+
+static void leave_job(struct setup_work *w)
+{
+    struct job_look look;
+    const char *creator;
+    struct err err;
+
+    setup_begin(w, "job", w->plan->job_name);
+    if (!job_look_at(w->ws, w->plan, &look, &err)) {
+        setup_end(w, SETUP_FAILED, "%s", err.text);
+        return;
+    }
+    creator = look.job.creator && *look.job.creator ? look.job.creator : w->principal;
+    if (look.standing == JOB_FOREIGN)
+        setup_end(w, SETUP_FAILED, "%s", not_ours);
+    else if (!look.id)
+        setup_end(
+            w, SETUP_OK, "left to %s, to whom it then belongs: its `run` makes it", w->principal);
+    else if (strcmp(creator, w->principal) == 0)
+        setup_end(w, SETUP_OK, "job %lld of %s, whose `run` keeps it", (long long)look.id, creator);
+    else
+        setup_end(w, SETUP_FAILED,
+            "job %lld was made by %s; %s may not see it, and its `run` would make a second one: "
+            "delete that job",
+            (long long)look.id, creator, w->principal);
+    job_look_done(&look);
 }
 
 static void skip_job(struct setup_work *w, const char *why)
@@ -215,6 +264,8 @@ void setup_jobs(struct setup_work *w)
         skip_job(w, "another job loads the same folder");
     else if (w->table_wrong)
         skip_job(w, "the table does not take its rows");
+    else if (is_for_another(w))
+        leave_job(w);
     else if (w->o->dry_run)
         job_dry(w);
     else

@@ -21,6 +21,7 @@ struct setup_work {
     bool no_memory;          /* a text is lost */
 
     const char *principal; /* NULL: not known */
+    char me[128];          /* who is signed in */
     char warehouse[64];    /* chosen once; "": not yet, or none */
     char no_warehouse[400];
     bool warehouse_asked;

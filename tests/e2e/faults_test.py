@@ -59,18 +59,21 @@ def every_fault_of_the_workspace(place):
 
 
 def workspace_started_late_and_restarted(place):
+    """Absent at the start, sign-in and all, and then for longer than a token lives: what an hour would show."""
+    life = ["--token-lifetime", "3s"]
     feeder = Feeder(rate=5000)
     feeder.start()
-    child = place.run(feeder.port, "--stop-ms=60s")
+    child = place.run(feeder.port, "--stop-ms=60s", **OAUTH)
     wait_for("readings without a workspace", 60, lambda: feeder.sent() > 10000)
     wait_for("the complaint", 60, lambda: "delivery_waits" in log_of(child))
-    emulator = place.emulate()
+    emulator = place.emulate(*life)
     wait_for("the news", 120, lambda: "delivery_works" in log_of(child))
     waits, works = (log_of(child).count(word) for word in ("delivery_waits", "delivery_works"))
     emulator.kill()
     emulator.wait()
     wait_for("the next complaint", 120, lambda: log_of(child).count("delivery_waits") > waits)
-    place.emulate()
+    time.sleep(4)
+    place.emulate(*life)
     wait_for("the next delivery", 120, lambda: log_of(child).count("delivery_works") > works)
     stop(child, feeder)
     deliver_the_rest(place, feeder)

@@ -1,5 +1,6 @@
 """From an empty workspace to a job that stays: `setup`, and the job thread of `run`."""
 import json
+import os
 import signal
 import subprocess
 import time
@@ -49,11 +50,24 @@ def expect(have, want, what):
         fail(f"{what}: {have!r}, not {want!r}")
 
 
+def everything(place):
+    """The workspace as it lies on disk."""
+    found = {}
+    for folder, _, names in os.walk(place.root):
+        found[folder] = None
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                found[os.path.join(folder, name)] = file.read()
+    return found
+
+
 def setup_is_idempotent(place):
     place.emulate()
+    before = everything(place)
     code, dry = setup(place, "--dry-run")
     expect((code, dry["failed"]), (0, 0), "a dry run")
     expect(jobs(place), [], "jobs after a dry run")
+    expect(everything(place), before, "the workspace after a dry run")
     code, first = setup(place)
     if code != 0:
         fail(f"setup: {[s for s in first['steps'] if s['result'] == 'failed']}")
@@ -167,7 +181,8 @@ def the_sql_that_is_left_is_enough(place):
     code, answer = setup(place, **OAUTH)
     expect(code, 1, "setup without rights")
     expect(jobs(place, JOB), [], "jobs without rights")
-    for want in ("CREATE TABLE IF NOT EXISTS `main`.`plant`.`events`", "GRANT USE CATALOG ON CATALOG `main` TO",
+    for want in ("CREATE SCHEMA IF NOT EXISTS `main`.`plant`;", "CREATE VOLUME IF NOT EXISTS",
+                 "CREATE TABLE IF NOT EXISTS `main`.`plant`.`events`", "GRANT USE CATALOG ON CATALOG `main` TO",
                  f"GRANT READ VOLUME, WRITE VOLUME ON VOLUME `main`.`plant`.`readings` TO `{CLIENT_ID}`",
                  "GRANT SELECT, MODIFY ON TABLE"):
         if want not in answer["sql"]:
@@ -182,6 +197,29 @@ def the_sql_that_is_left_is_enough(place):
     feeder.stop()
     expect(len(jobs(place, JOB)), 1, "jobs")
     Verdict(place).check(range(feeder.sent()), feeder.sent())
+
+
+def an_admin_sets_up_for_the_uploader(place):
+    """Volume, table and grants; the job is the uploader's own, or it would not see it and make a second one."""
+    place.emulate("--restrict")
+    admin = ["--principal", CLIENT_ID]
+    code, answer = setup(place, *admin)
+    expect((code, results(answer, "table"), results(answer, "job")), (0, ["created"], ["ok"]), "the admin's set-up")
+    expect(jobs(place), [], "jobs of the admin")
+    feeder = Feeder(rate=500)
+    feeder.start()
+    child = start(place, feeder, **OAUTH)
+    wait_for("the job and a delivery", 90, lambda: "job_created" in log_of(child) and delivered(child))
+    stop(child, feeder)
+    feeder.stop()
+    expect([job["creator_user_name"] for job in jobs(place, JOB)], [CLIENT_ID], "jobs and their makers")
+    code, answer = setup(place, *admin)
+    expect((code, results(answer, "job")), (0, ["ok"]), "the admin's set-up beside it")
+    api(place, "POST", "/api/2.2/jobs/delete", {"job_id": jobs(place, JOB)[0]["job_id"]})
+    code, answer = setup(place)  # for the admin
+    expect((code, results(answer, "job")), (0, ["created"]), "a set-up for the admin")
+    code, answer = setup(place, *admin)
+    expect((code, results(answer, "job")), (1, ["failed"]), "a job that the uploader cannot see")
 
 
 def change_grants(place, kind, name, **change):
@@ -368,6 +406,7 @@ def wrong_settings_are_told(place):
 
 main(sql_needs_no_network, wrong_settings_are_told, setup_is_idempotent, a_changed_setting_updates_the_job,
      the_original_job_is_explained_and_paused, names_of_every_kind, two_tables_get_two_jobs,
-     the_sql_that_is_left_is_enough, rights_taken_away_and_given_back, auto_loader_loads_every_reading_once, copy_into_loads_every_reading_once,
+     the_sql_that_is_left_is_enough, an_admin_sets_up_for_the_uploader,
+     rights_taken_away_and_given_back, auto_loader_loads_every_reading_once, copy_into_loads_every_reading_once,
      run_makes_the_job_whatever_happens, two_uploaders_at_once_make_one_job, a_deleted_job_comes_back,
      a_refusal_is_told_once, without_a_job_setting_it_is_said_once, a_stop_does_not_wait_for_the_job)

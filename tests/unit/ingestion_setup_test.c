@@ -124,6 +124,7 @@ static void what_rights_do_not_allow_is_left_as_sql(void **state)
         const char *call, *step, *what, *sql;
     } rows[] = {
         {"sql", "schema", "", "CREATE SCHEMA IF NOT EXISTS `main`.`raw`;\n"},
+        {"schema", "schema", "", "CREATE SCHEMA IF NOT EXISTS `main`.`raw`;\n"},
         {"sql", "table", "", "CREATE TABLE IF NOT EXISTS `main`.`raw`.`events` "},
         {"volume create", "volume", "", "CREATE VOLUME IF NOT EXISTS `main`.`raw`.`land`;\n"},
         {"grant", "grant", "USE CATALOG", "GRANT USE CATALOG ON CATALOG `main` TO `app-1`;\n"},
