@@ -8,6 +8,8 @@ import signal
 import string
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 from plant import CLIENT_ID, PROGRAM, VOLUME, Feeder, fail, free_port, log_of, main, seed, wait_for
 
@@ -87,7 +89,7 @@ class Watch:
                 pass  # it has ended
 
     def call(self, *arguments, env, codes=(0, 1, 2, 3, 4)):
-        out = subprocess.run([PROGRAM, *arguments], env=env, capture_output=True, check=False, timeout=60,
+        out = subprocess.run([PROGRAM, *arguments], env=env, capture_output=True, check=False, timeout=120,
                              cwd=self.place.directory)
         self.look(out.stdout, f"stdout of {arguments}")
         self.look(out.stderr, f"stderr of {arguments}")
@@ -100,6 +102,16 @@ class Watch:
         for child in self.place.children:
             self.look(log_of(child).encode(), f"log of {child.args[1]}")
         self.look_tree(self.place.state)
+        self.look_tree(self.place.root)  # files, code and jobs as the workspace keeps them
+
+    def look_status(self, port):
+        for path in ("/", "/metrics", "/readyz", "/api/status.json", "/api/status.txt", "/api/history.json",
+                     "/api/settings.json"):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+                    self.look(answer.read(), path)
+            except urllib.error.HTTPError as error:
+                self.look(error.read(), path)
 
     # --- ways to hand secrets over ---
 
@@ -205,19 +217,23 @@ def every_fault_in_run(place):
     for make, canary in ((watch.token_env, watch.token), (watch.oauth_env, watch.secret)):
         feeder = Feeder(rate=2000)
         feeder.start()
-        env = make(feeder.port, VOLUME_UPLOADER_JOB_SERVERLESS="yes", VOLUME_UPLOADER_LOG_LEVEL="debug", NO_PROXY="*",
+        port = free_port()
+        env = make(feeder.port, VOLUME_UPLOADER_STATUS_LISTEN=f"127.0.0.1:{port}", VOLUME_UPLOADER_JOB_SERVERLESS="yes", VOLUME_UPLOADER_LOG_LEVEL="debug", NO_PROXY="*",
                    HTTPS_PROXY=f"http://someone:{watch.proxy.text}@127.0.0.1:{free_port()}")
         child = place.start(["run", "--no-live-line"], env)
-        wait_for("a delivery", 40, lambda: "delivered" in log_of(child))
+        wait_for("a delivery", 90, lambda: "delivered file=" in log_of(child))
         watch.look_process(child)
         with open(f"/proc/{child.pid}/limits") as limits:
             if "Max core file size        0" not in limits.read():
                 fail("a core file could be written")
         for rule in rules_for(canary):
             place.faults(f"* * {rule}")
+            child.send_signal(signal.SIGHUP)  # deliveries and the job are tried at once, and meet it
             time.sleep(0.4)
+            watch.look_status(port)
             place.faults(None, "DELETE")
         watch.call("check", env=env)
+        watch.call("top", "--once", env=env)
         watch.look_process(child)
         child.send_signal(signal.SIGTERM)
         child.wait(60)
