@@ -9,8 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define OUT_MAX ((size_t)1 << 20)
@@ -218,16 +216,6 @@ static enum exit_code look(struct check *c)
     return verdict(c);
 }
 
-/* As `run` does: nobody reads our secrets out of /proc or a core file. */
-static void guard_secrets(void)
-{
-    struct rlimit none = {0, 0};
-
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    (void)signal(SIGPIPE, SIG_IGN);
-}
-
 int command_check(int argc, char **argv)
 {
     struct check *c = calloc(1, sizeof(*c));
@@ -257,7 +245,8 @@ int command_check(int argc, char **argv)
     enum exit_code code = EXIT_USAGE;
     struct err err;
 
-    guard_secrets();
+    options_guard_secrets();
+    (void)signal(SIGPIPE, SIG_IGN);
     if (!c)
         return options_usage("check", "no memory");
     c->timer = -1;

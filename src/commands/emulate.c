@@ -94,6 +94,7 @@ int command_emulate(int argc, char **argv)
     struct emulate set = {.address = "127.0.0.1"};
     int code;
 
+    options_guard_secrets();
     set.emulator.address = set.address;
     set.emulator.port = 8181;
     buf_init(&set.faults, EMULATE_FAULTS_MAX);

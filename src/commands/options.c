@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define OPTIONS_MAX 128
@@ -273,6 +275,14 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
     if (!o->config)
         config_forget_secrets(); /* a command without settings needs none */
     return OPTIONS_OK;
+}
+
+void options_guard_secrets(void)
+{
+    struct rlimit none = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 bool options_load(struct config *config)

@@ -44,6 +44,10 @@ enum options_result {
 
 enum options_result options_parse(struct options *o, int argc, char **argv);
 
+/* First thing in a command that gets to hold secrets: no core file has them, and no process of the
+ * same user reads our memory. */
+void options_guard_secrets(void);
+
 /* config_load, with all problems (and warnings) on stderr. False: return EXIT_USAGE. */
 bool options_load(struct config *config);
 

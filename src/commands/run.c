@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,13 +61,9 @@ bool run_block_signals(int *ret_signal_fd, struct err *err)
     return true;
 }
 
-/* A core file would hold tokens and readings. */
 static void harden(void)
 {
-    struct rlimit none = {0, 0};
-
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    options_guard_secrets();
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     (void)umask(077);
     /* Three loops, each with buffers of its own: more arenas would only keep freed memory apart. */

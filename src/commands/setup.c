@@ -218,6 +218,7 @@ int command_setup(int argc, char **argv)
     struct err err = {0};
     int code = EXIT_USAGE;
 
+    options_guard_secrets();
     options.config = config_new(CONFIG_SETUP, &err);
     if (!options.config)
         return options_usage("setup", "%s", err.text);

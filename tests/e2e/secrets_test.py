@@ -85,7 +85,7 @@ class Watch:
             try:
                 with open(f"/proc/{child.pid}/task/{task}/comm", "rb") as file:
                     self.look(file.read(), "the name of a thread")
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 pass  # it has ended
 
     def call(self, *arguments, env, codes=(0, 1, 2, 3, 4)):
@@ -159,6 +159,34 @@ class Watch:
                               HTTPS_PROXY=f"http://someone:{self.proxy.text}@127.0.0.1:{free_port()}")
 
 
+def has_no_core(child):
+    """Both limits are 0: also with the soft one raised by somebody before."""
+    with open(f"/proc/{child.pid}/limits", encoding="ascii") as limits:
+        return any(line.split()[-3:-1] == ["0", "0"] for line in limits if line.startswith("Max core file size"))
+
+
+def commands_that_hold_secrets_leave_no_core(place):
+    watch = Watch(place, random.Random(seed()))
+    emulator = watch.emulate()
+    if not has_no_core(emulator):
+        fail("emulate could write a core file")
+    place.faults("GET * delay=10s")
+    for words in (["check"], ["setup"], ["setup", "--dry-run"]):
+        child = place.start(words, watch.oauth_env(free_port()))
+        wait_for(f"no core of {words}", 60, lambda: has_no_core(child) or child.poll() is not None)
+        if child.poll() is not None:
+            fail(f"{words} ended: {log_of(child)}")
+        wait_for("the environment to be empty of secrets", 60, lambda: not in_environ(child, watch.secret.text))
+        watch.look_process(child)
+        child.kill()
+        child.wait()
+
+
+def in_environ(child, text):
+    with open(f"/proc/{child.pid}/environ", "rb") as environ:
+        return text.encode() in environ.read()
+
+
 def rules_for(canary):
     for rule in RULES:
         yield rule.replace("ECHO", canary.text)
@@ -223,9 +251,8 @@ def every_fault_in_run(place):
         child = place.start(["run", "--no-live-line"], env)
         wait_for("a delivery", 90, lambda: "delivered file=" in log_of(child))
         watch.look_process(child)
-        with open(f"/proc/{child.pid}/limits") as limits:
-            if "Max core file size        0" not in limits.read():
-                fail("a core file could be written")
+        if not has_no_core(child):
+            fail("a core file could be written")
         for rule in rules_for(canary):
             place.faults(f"* * {rule}")
             child.send_signal(signal.SIGHUP)  # deliveries and the job are tried at once, and meet it
@@ -269,4 +296,4 @@ def the_watch_itself_sees(place):
 
 
 main(the_watch_itself_sees, every_command_and_every_way_to_sign_in, every_fault_in_check_and_setup,
-     every_fault_in_run, programs_that_need_no_secret_do_not_keep_one)
+     every_fault_in_run, commands_that_hold_secrets_leave_no_core, programs_that_need_no_secret_do_not_keep_one)
