@@ -17,6 +17,7 @@
 #define STALL_BYTES 1024L /* a second */
 #define SEND_BUFFER (512L << 10)
 #define LOOK_MS 5000L
+#define CA_KEEP_S 300L     /* libcurl's own limit is a day */
 #define DEAD_PATH_MS 60000 /* TCP_USER_TIMEOUT: sent data unacknowledged for this long */
 
 struct http {
@@ -24,6 +25,7 @@ struct http {
     char *user_agent, *ca_file, *cert_file, *key_file, *proxy, *no_proxy, *proxy_ca_file;
     int64_t connect_us, stall_us;
     unsigned running;
+    bool ca_doubted; /* a certificate was refused: the CA file may be a new one since */
 };
 
 struct http_call {
@@ -265,6 +267,9 @@ static bool set_connection(CURL *easy, const struct http *h)
         SET(CURLOPT_CAINFO, h->ca_file);
         SET(CURLOPT_CAPATH, NULL);
     }
+#if LIBCURL_VERSION_NUM >= 0x075700
+    SET(CURLOPT_CA_CACHE_TIMEOUT, h->ca_doubted ? 0L : CA_KEEP_S);
+#endif
     if (h->cert_file) {
         SET(CURLOPT_SSLCERT, h->cert_file);
         SET(CURLOPT_SSLKEY, h->key_file ? h->key_file : h->cert_file);
@@ -510,6 +515,8 @@ static bool finish(struct http_call *call, CURLcode code)
         read_certificate(call->easy, &call->answer.certificate);
     else
         read_facts(call, code);
+    if (!call->looking && (code == CURLE_OK || code == CURLE_PEER_FAILED_VERIFICATION))
+        call->http->ca_doubted = code != CURLE_OK;
     (void)curl_multi_remove_handle(call->http->multi, call->easy);
     if (!call->looking && code == CURLE_PEER_FAILED_VERIFICATION && look_at_certificate(call))
         return false;

@@ -529,6 +529,18 @@ def the_job_and_its_runs(place):
     feeder.stop()
 
 
+def more_jobs_than_there_is_time_for(place):
+    """Thousands of jobs of others take longer than a check may: that is no failure of ours."""
+    feeder = start_feeder()
+    good_workspace(place)
+    set_up(place, feeder, **JOB)
+    place.faults("GET /api/2.2/jobs/list delay=100s after=1")  # the first looks for our own by its name
+    found = Found(place, feeder.port, code=0, **JOB)
+    found.want("job", "ok", "is current")
+    found.want("other jobs", "warn", "could not be gone through", "setup --dry-run")
+    feeder.stop()
+
+
 def compute_that_does_not_do(place):
     feeder = start_feeder()
     good_workspace(place)
@@ -681,7 +693,7 @@ def text_for_people(place):
     feeder = start_feeder()
     good_workspace(place)
     env = place.run_env(feeder.port, DATABRICKS_DELTA_TABLE=TABLE)
-    out = subprocess.run([PROGRAM, "check"], env=env, capture_output=True, text=True, check=False, timeout=30)
+    out = subprocess.run([PROGRAM, "check"], env=env, capture_output=True, text=True, check=False, timeout=120)
     lines = out.stdout.splitlines()
     if out.returncode != 0 or out.stderr or "failures" not in lines[-1] or lines[-2] != "":
         fail(f"{out.returncode} {out.stdout} {out.stderr}")
@@ -690,7 +702,7 @@ def text_for_people(place):
             fail(f"not aligned: '{line}'")
     if "token = (set) (environment DATABRICKS_TOKEN)" not in out.stdout:
         fail(f"the source of the token is missing:\n{out.stdout}")
-    full = subprocess.run(f"'{PROGRAM}' check > /dev/full", shell=True, env=env, check=False, timeout=30)
+    full = subprocess.run(f"'{PROGRAM}' check > /dev/full", shell=True, env=env, check=False, timeout=120)
     if full.returncode != 1:
         fail(f"an output that cannot be written: {full.returncode}")
     feeder.stop()
@@ -699,6 +711,6 @@ def text_for_people(place):
 main(all_is_well_beside_a_running_run, a_busy_stream_is_in_use_or_taken, no_stream, wrong_settings,
      wrong_host_and_port, refused_credentials, wrong_certificate, wrong_clock, the_proxy_is_a_hop_of_its_own,
      the_disk_is_nearly_full, a_state_directory_that_is_not_ours_to_use, volume_and_folders, table_and_grants,
-     the_job_and_its_runs, compute_that_does_not_do, files_come_near_the_limit_of_the_trigger,
-     a_slow_workspace_does_not_hold_it_up, a_host_that_hangs_is_found_by_the_hop,
+     the_job_and_its_runs, more_jobs_than_there_is_time_for, compute_that_does_not_do,
+     files_come_near_the_limit_of_the_trigger, a_slow_workspace_does_not_hold_it_up, a_host_that_hangs_is_found_by_the_hop,
      probe_files_are_removed_whatever_happens, text_for_people)

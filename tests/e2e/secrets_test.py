@@ -246,7 +246,8 @@ def every_fault_in_run(place):
         feeder = Feeder(rate=2000)
         feeder.start()
         port = free_port()
-        env = make(feeder.port, VOLUME_UPLOADER_STATUS_LISTEN=f"127.0.0.1:{port}", VOLUME_UPLOADER_JOB_SERVERLESS="yes", VOLUME_UPLOADER_LOG_LEVEL="debug", NO_PROXY="*",
+        env = make(feeder.port, VOLUME_UPLOADER_STATUS_LISTEN=f"127.0.0.1:{port}", NO_PROXY="*",
+                   VOLUME_UPLOADER_JOB_SERVERLESS="yes", VOLUME_UPLOADER_LOG_LEVEL="debug",
                    HTTPS_PROXY=f"http://someone:{watch.proxy.text}@127.0.0.1:{free_port()}")
         child = place.start(["run", "--no-live-line"], env)
         wait_for("a delivery", 90, lambda: "delivered file=" in log_of(child))

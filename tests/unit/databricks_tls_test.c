@@ -193,6 +193,49 @@ static void a_private_ca_is_accepted_when_named(void **state)
         fail_msg("%s", err.text);
 }
 
+static void copy(const char *from, const char *to)
+{
+    const char *const argv[] = {"cp", from, to, NULL};
+
+    assert_true(run(argv));
+}
+
+/* Somebody reads "unknown issuer" and mends the CA file: no restart is needed. */
+static void a_mended_ca_file_is_read_again(void **state)
+{
+    char port[16], host[64];
+    const char *const argv[] = {"openssl", "s_server", "-accept", port, "-cert", "good.pem", "-key",
+        "good.key", "-WWW", NULL};
+    struct workspace_options o = {.host = host, .ca_file = "mended.pem"};
+    struct err err = {.text = ""};
+    struct workspace *ws;
+    struct me me;
+    bool ok = false;
+    pid_t pid;
+
+    (void)state;
+    if (!have_openssl)
+        skip();
+    snprintf(port, sizeof(port), "%d", free_port());
+    snprintf(host, sizeof(host), "https://127.0.0.1:%s", port);
+    copy("other.pem", "mended.pem");
+    o.token = secret_new(span_of("CANARY"), &err);
+    ws = workspace_new(&o, &err);
+    assert_non_null(ws);
+    pid = start(argv, "log");
+    for (int i = 0; i < 500 && !strstr(err.text, "unknown issuer"); i++) { /* until it listens */
+        assert_false(me_get(ws, &me, &err));
+        (void)usleep(20000);
+    }
+    copy("good.pem", "mended.pem");
+    ok = me_get(ws, &me, &err);
+    workspace_free(ws);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    if (!ok)
+        fail_msg("%s", err.text);
+}
+
 static void an_unknown_issuer_is_denied(void **state)
 {
     struct err err = {.text = ""};
@@ -302,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_private_ca_is_accepted_when_named),
+        cmocka_unit_test(a_mended_ca_file_is_read_again),
         cmocka_unit_test(an_unknown_issuer_is_denied),
         cmocka_unit_test(another_name_is_denied),
         cmocka_unit_test(old_protocols_are_denied),
