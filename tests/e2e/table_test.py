@@ -1,8 +1,9 @@
 """Every reading reaches the Delta table once, also when the workspace is killed again and again."""
+import os
 import random
 
-from plant import BASE_US, Verdict, fail, main, rows_of, seed
-from table_rig import LOADERS, fill, log_actions, table_files
+from plant import BASE_US, Feeder, Verdict, deliver_the_rest, end_well, fail, main, rows_of, seed, wait_for
+from table_rig import FAST, LOADERS, TABLE, fill, log_actions, set_up, table_count, table_files
 
 
 class TableVerdict(Verdict):
@@ -38,6 +39,38 @@ def copy_into_survives_kills_of_the_workspace(place):
     judge(place, "copy into", 5)
 
 
+def loaded_files_go_to_the_archive(place):
+    """The answer to the trigger's limit of files: data/ stays small by itself, and every reading is loaded once."""
+    job = {**LOADERS["auto loader"], "VOLUME_UPLOADER_JOB_CLEAN_SOURCE": "yes",
+           "VOLUME_UPLOADER_JOB_ARCHIVE_AFTER": "1m"}
+    feeder = Feeder(rate=2000)
+    feeder.start()
+    place.emulate(*FAST)
+    set_up(place, job)
+    child = place.run(feeder.port, "--stop-ms=60s", DATABRICKS_DELTA_TABLE=TABLE, **job)
+    archive = os.path.join(os.path.dirname(place.data), "archive")
+
+    def archived():
+        return [name for _, _, names in os.walk(archive) for name in names]
+
+    wait_for("loaded files in the archive", 180, lambda: len(archived()) >= 4)
+    feeder.rest()
+    end_well(child)
+    deliver_the_rest(place, feeder, DATABRICKS_DELTA_TABLE=TABLE, **job)
+    feeder.stop()
+    wait_for("all rows in the table", 180, lambda: table_count(place) >= feeder.sent())
+    TableVerdict(place).check(range(feeder.sent()), feeder.sent())
+    loaded = [value["tags"]["source"] for _, kind, value in log_actions(place) if kind == "add"]
+    if len(set(loaded)) != len(loaded):
+        fail("a path was loaded twice")
+
+    def kept():
+        return sorted(archived() + [os.path.basename(name) for name in place.files()])
+
+    # One more run may be moving files just now.
+    wait_for("every file in data/ or archive/", 60, lambda: kept() == sorted(map(os.path.basename, loaded)))
+
+
 random.seed(seed())
 main(auto_loader_fills_the_table, auto_loader_survives_kills_of_the_workspace,
-     copy_into_survives_kills_of_the_workspace)
+     copy_into_survives_kills_of_the_workspace, loaded_files_go_to_the_archive)
