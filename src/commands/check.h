@@ -96,7 +96,8 @@ void check_room_text(
 /* "https://user:secret@proxy:3128/" to name and port; only http:// and https://. */
 bool check_proxy_parts(const char *proxy, char *name, size_t size, uint16_t *ret_port);
 
-/* As libcurl judges it: "*", or a name that is the host or a domain it lies in. */
+/* As libcurl judges it: "*" alone, a name that is the host or a domain it lies in; for a host that is
+ * an address this address, or a network like 10.0.0.0/8. */
 bool check_proxy_avoids(const char *no_proxy, const char *host);
 
 /* The difference of our clock to a Date header: positive, ours is ahead. The header has whole

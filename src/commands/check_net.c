@@ -232,23 +232,76 @@ bool check_proxy_parts(const char *proxy, char *name, size_t size, uint16_t *ret
     return !strstr(proxy, "://") && split_address(text, 1080, name, size, ret_port);
 }
 
-bool check_proxy_avoids(const char *no_proxy, const char *host)
+/* "10.0.0.0/8" or an address; of an address libcurl takes no end of it for the whole. */
+static bool address_avoids(const char *rule, size_t len, int family, const uint8_t *address)
+{
+    uint8_t other[16] = {0};
+    const char *slash = memchr(rule, '/', len);
+    size_t digits = slash ? len - (size_t)(slash + 1 - rule) : 0;
+    uint64_t all = family == AF_INET ? 32 : 128, bits = 0;
+    char text[64];
+
+    if (digits && (!str_u64((struct span){slash + 1, digits}, &bits) || bits > all))
+        return false;
+    if (bits == 0)
+        bits = all; /* as libcurl has it */
+    if (slash)
+        len = (size_t)(slash - rule);
+    if (len == 0 || len >= sizeof(text))
+        return false;
+    memcpy(text, rule, len);
+    text[len] = '\0';
+    if (inet_pton(family, text, other) != 1)
+        return false;
+    for (size_t i = 0; i < bits; i++)
+        if ((address[i / 8] ^ other[i / 8]) & (0x80 >> i % 8))
+            return false;
+    return true;
+}
+
+/* The name itself, or one below it. */
+static bool name_avoids(const char *rule, size_t len, const char *host)
 {
     size_t host_len = strlen(host);
 
+    if (len > 1 && *rule == '.') {
+        rule++;
+        len--;
+    }
+    if (len > 1 && rule[len - 1] == '.')
+        len--;
+    return len && len <= host_len && strncasecmp(rule, host + host_len - len, len) == 0 &&
+           (len == host_len || host[host_len - len - 1] == '.');
+}
+
+static int address_of(const char *host, uint8_t ret[16])
+{
+    char text[64];
+    size_t len = strlen(host);
+
+    if (inet_pton(AF_INET, host, ret) == 1)
+        return AF_INET;
+    if (len < 3 || len - 2 >= sizeof(text) || host[0] != '[' || host[len - 1] != ']')
+        return AF_UNSPEC;
+    memcpy(text, host + 1, len - 2);
+    text[len - 2] = '\0';
+    return inet_pton(AF_INET6, text, ret) == 1 ? AF_INET6 : AF_UNSPEC;
+}
+
+bool check_proxy_avoids(const char *no_proxy, const char *host)
+{
+    uint8_t address[16] = {0};
+    int family = address_of(host, address);
+
+    if (no_proxy && strcmp(no_proxy, "*") == 0)
+        return true;
     while (no_proxy && *no_proxy) {
         size_t len;
 
         no_proxy += strspn(no_proxy, ", \t");
         len = strcspn(no_proxy, ", \t");
-        if (len == 1 && *no_proxy == '*')
-            return true;
-        if (len > 1 && *no_proxy == '.') {
-            no_proxy++;
-            len--;
-        }
-        if (len && len <= host_len && strncasecmp(no_proxy, host + host_len - len, len) == 0 &&
-            (len == host_len || host[host_len - len - 1] == '.'))
+        if (family == AF_UNSPEC ? name_avoids(no_proxy, len, host)
+                                : address_avoids(no_proxy, len, family, address))
             return true;
         no_proxy += len;
     }

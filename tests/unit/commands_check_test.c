@@ -141,6 +141,25 @@ static void hosts_without_proxy(void **unused)
         {"longer.than.the.host.example.com", "example.com", false},
         {",, ,", "example.com", false},
         {".", "example.com", false},
+        /* The answers of curl 7.88.1 itself. */
+        {"127.0.0.0/8", "127.1.2.3", true},
+        {"127.0.0.0/16", "127.1.2.3", false},
+        {"127.1.2.3", "127.1.2.3", true},
+        {"1.2.3", "127.1.2.3", false},
+        {"127.1.2.3/32", "127.1.2.3", true},
+        {"127.1.2.0/33", "127.1.2.3", false},
+        {"127.1.2.3/", "127.1.2.3", true},
+        {"/8", "127.1.2.3", false},
+        {"127.1.2.3/0", "127.9.9.9", false},
+        {"x,*", "a.example.com", false},
+        {"example.com.", "a.example.com", true},
+        {"..example.com", "a.example.com", false},
+        {"com", "a.example.com", true},
+        {"a.example.com:80", "a.example.com", false},
+        {"127.0.0.0/8", "a.example.com", false},
+        {"::1", "[::1]", true},
+        {"::2", "[::1]", false},
+        {"[::1]", "[::1]", false},
     };
 
     (void)unused;
