@@ -207,10 +207,11 @@ static bool names_one(const char *principal)
 }
 
 /* A job belongs to who creates it, runs with that one's rights, and others do not even see it: of
- * one that we make here the uploader would make a second, on the same files. */
+ * one that we make here the uploader would make a second, on the same files. Only when somebody said
+ * so: a DATABRICKS_CLIENT_ID beside a token is no sign that `run` signs in with it. */
 static bool is_for_another(const struct setup_work *w)
 {
-    return w->principal && strcmp(w->principal, w->me) != 0 && names_one(w->principal);
+    return w->o->principal && strcmp(w->o->principal, w->me) != 0 && names_one(w->o->principal);
 }
 
 static void leave_job(struct setup_work *w)

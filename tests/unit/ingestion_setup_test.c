@@ -205,6 +205,33 @@ static void the_grants_go_to_the_principal_of_the_rule(void **state)
     plan_free(plan);
 }
 
+/* Who only gets the grants; a group gets them, and so do we, who make the job. */
+static void a_job_for_somebody_else_is_left_to_them(void **state)
+{
+    static const struct {
+        const char *principal, *client_id;
+        bool left;
+    } rows[] = {{NULL, NULL, false}, {"app-1", NULL, false},
+        {"00000000-1111-2222-3333-444444444444", NULL, true},
+        {NULL, "00000000-1111-2222-3333-444444444444", false}, {"somebody@example.com", NULL, true},
+        {"uploaders of plant 7", NULL, false},
+        {"00000000-1111-2222-3333-44444444444", NULL, false}};
+    struct plan *plan = fake_plan(&fake_options);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct setup_options options = {
+            .plan = plan, .principal = rows[i].principal, .client_id = rows[i].client_id};
+
+        fake_begin();
+        run_setup(&options);
+        expect_step("job", "", rows[i].left ? SETUP_OK : SETUP_CREATED);
+        if (!!strstr(step_of("job", "")->text, "left to ") != rows[i].left)
+            fail_msg("row %zu: %s", i, step_of("job", "")->text);
+    }
+    plan_free(plan);
+}
+
 static void without_a_volume_nothing_is_built_on_it(void **state)
 {
     struct plan *plan = fake_plan(&fake_options);
@@ -423,6 +450,7 @@ int main(void)
         TEST(unknown_grants_are_given_again),
         TEST(an_owner_needs_no_grant),
         TEST(the_grants_go_to_the_principal_of_the_rule),
+        TEST(a_job_for_somebody_else_is_left_to_them),
         TEST(without_a_volume_nothing_is_built_on_it),
         TEST(a_table_that_does_not_fit_gets_no_job),
         TEST(the_original_is_paused_only_when_asked),
