@@ -671,7 +671,7 @@ def probe_files_are_removed_whatever_happens(place):
     feeder = start_feeder()
     good_workspace(place)
     os.makedirs(place.data)  # without it the probe goes into the volume's root
-    for fault in ("cut=after", "lose", "lose status=500", "delay=3s"):
+    for fault in ("cut=after", "lose", "lose status=500", "delay=1s"):
         place.faults(f"PUT /api/2.0/fs/files/* {fault}")
         found = Found(place, feeder.port, code=None)
         if probes(place):
