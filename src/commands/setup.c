@@ -211,6 +211,7 @@ int command_setup(int argc, char **argv)
         .text =
             "Creates what is missing in the workspace: schema, volume, table, grants, directories\n"
             "and the ingestion job. Safe to repeat: what is there and right is left as it is.\n"
+            "With --principal for somebody else the job is left to the `run` of that principal.\n"
             "Exit code 1: a step is not done; the end of the output has the SQL that is left.\n",
         .own = own,
         .config_flags = CONFIG_SETUP,
