@@ -60,6 +60,7 @@ complete -c volume-uploader -n '__fish_seen_subcommand_from run' -l stop-ms -x -
 complete -c volume-uploader -n '__fish_seen_subcommand_from run' -l status-listen -x -d 'health, metrics and the status page; or off [127.0.0.1:9464]'
 complete -c volume-uploader -n '__fish_seen_subcommand_from run' -l log-level -x -a 'error warn info debug' -d 'how much is logged on stderr: error, warn, info or debug [info]'
 complete -c volume-uploader -n '__fish_seen_subcommand_from run' -l log-format -x -a 'text json journal' -d 'lines for people, for machines, or with systemd\'s priorities for its journal: text, json or journal [text]'
+complete -c volume-uploader -n '__fish_seen_subcommand_from run' -l sandbox -d 'give up all rights that are not needed (capabilities, Landlock, seccomp); no only in an emergency [yes]'
 complete -c volume-uploader -n '__fish_seen_subcommand_from setup' -l dry-run -d 'show the calls and the SQL, change nothing'
 complete -c volume-uploader -n '__fish_seen_subcommand_from setup' -l sql -d 'print all the SQL for somebody else to run; needs no network'
 complete -c volume-uploader -n '__fish_seen_subcommand_from setup' -l principal -x -d 'who gets the grants [the service principal, else who is signed in]'

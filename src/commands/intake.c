@@ -636,6 +636,7 @@ void *intake_loop(void *pipeline)
     struct intake in = {.p = p};
     struct err err;
 
+    (void)pthread_setname_np(pthread_self(), "intake");
     if (open_all(&in, &err)) {
         receive(&in);
         drain(&in);

@@ -163,6 +163,7 @@ static void *job_loop(void *arg)
 {
     struct jobkeeping *j = arg;
 
+    (void)pthread_setname_np(pthread_self(), "job");
     do
         take_secret(j);
     while (sleep_us(j, look_once(j)));
@@ -199,7 +200,6 @@ static bool open_jobs(struct jobkeeping *j, const struct settings *s, struct err
     errno = pthread_create(&j->thread, NULL, job_loop, j);
     if (errno)
         return err_sys(err, ERR_DENIED, "start the job thread");
-    (void)pthread_setname_np(j->thread, "job");
     return true;
 }
 

@@ -122,6 +122,7 @@ void *pack_loop(void *pipeline)
     struct err err;
     struct pack *pack = pack_new(p->state, p->limits, p->gaps, &options, &err);
 
+    (void)pthread_setname_np(pthread_self(), "pack");
     if (pack)
         work(p, pack);
     else

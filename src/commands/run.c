@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "commands/confine.h"
 #include "commands/jobkeeping.h"
 #include "commands/live.h"
 #include "commands/options.h"
@@ -21,9 +22,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Everything of one run; released in run_main's one exit. */
@@ -59,15 +58,6 @@ bool run_block_signals(int *ret_signal_fd, struct err *err)
         return err_sys(err, ERR_DENIED, "signalfd");
     *ret_signal_fd = fd;
     return true;
-}
-
-static void harden(void)
-{
-    options_guard_secrets();
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    (void)umask(077);
-    /* Three loops, each with buffers of its own: more arenas would only keep freed memory apart. */
-    (void)mallopt(M_ARENA_MAX, 2);
 }
 
 static enum exit_code open_state(struct run *r)
@@ -138,7 +128,6 @@ static bool start_loops(struct run *r, struct err *err)
         errno = pthread_create(loops[i].thread, NULL, loops[i].loop, &r->pipeline);
         if (errno)
             return err_sys(err, ERR_DENIED, "start the %s thread", loops[i].name);
-        (void)pthread_setname_np(*loops[i].thread, loops[i].name);
         r->started++;
     }
     return true;
@@ -235,14 +224,19 @@ static enum exit_code work(struct run *r)
 {
     struct err err;
     enum exit_code code;
-    struct serving *serving;
+    struct serving *serving = serving_open(&r->pipeline);
 
+    /* Now that what needs rights is open, and before anything that others wrote is read. */
+    if (r->options->confine)
+        confine(r->options->config, r->state.path);
     notify_status(&r->notify, "recovering");
     code = recover(r);
-    if (code != EXIT_DONE)
+    if (code != EXIT_DONE) {
+        serving_stop(serving);
         return code;
+    }
     telling_start(&r->pipeline);
-    serving = serving_start(&r->pipeline);
+    serving_start(serving);
     r->pipeline.jobs = jobkeeping_start(r->pipeline.settings, r->options->counters);
     live_start(&r->live, r->options->counters, r->options->live_line);
     if (!start_loops(r, &err)) {
@@ -358,7 +352,7 @@ int command_run(int argc, char **argv)
         {0},
     };
     struct run_options run = {
-        .trace_fd = -1, .stop_fd = -1, .signal_fd = -1, .counters = &counters};
+        .trace_fd = -1, .confine = true, .stop_fd = -1, .signal_fd = -1, .counters = &counters};
     enum exit_code code = EXIT_USAGE;
     uint64_t trace_fd = 0;
     struct err err;
@@ -372,7 +366,9 @@ int command_run(int argc, char **argv)
         .config_flags = CONFIG_RUN,
     };
 
-    harden();
+    confine_start();
+    /* Three loops, each with buffers of its own: more arenas would only keep freed memory apart. */
+    (void)mallopt(M_ARENA_MAX, 2);
     options.config = config_new(CONFIG_RUN, &err);
     if (!options.config)
         return options_usage("run", "%s", err.text);

@@ -18,9 +18,10 @@ struct run_options {
     struct config *config;
     int trace_fd;   /* -1: none */
     bool live_line; /* on a terminal */
-    int signal_fd;  /* signalfd of SIGTERM, SIGINT (and SIGHUP); readable: see which. -1: an eventfd
+    bool confine; /* the whole process gives up its rights: only when a run is all there is in it */
+    int signal_fd; /* signalfd of SIGTERM, SIGINT (and SIGHUP); readable: see which. -1: an eventfd
                        is  stop_fd alone */
-    int stop_fd;    /* eventfd: stop as after SIGTERM; -1: none */
+    int stop_fd;   /* eventfd: stop as after SIGTERM; -1: none */
     struct counters *counters; /* initialised by the caller, who may look at them at any time */
 };
 

@@ -25,11 +25,10 @@ static void refresh(void *pipeline)
     telling_space(pipeline);
 }
 
-static struct status_server *listen_and_serve(struct serving *s, struct err *err)
+static bool serve(struct serving *s, struct err *err)
 {
     const struct settings *settings = s->pipeline->settings;
     struct status_http_options options = {
-        .listen_fd = -1,
         .counters = s->pipeline->counters,
         .places = {.stream = s->stream,
             .state_dir = s->pipeline->state->path,
@@ -43,10 +42,16 @@ static struct status_server *listen_and_serve(struct serving *s, struct err *err
         .refresh_arg = s->pipeline,
     };
 
-    return status_server_start(settings->status_host, settings->status_port, &options, err);
+    return status_server_start(s->server, &options, err);
 }
 
-struct serving *serving_start(struct pipeline *p)
+static void say_off(const struct err *err)
+{
+    LOG_WARN("status_off", LOG_TEXT("error", err->text),
+        LOG_TEXT("do", "the program works without; choose another status_listen"));
+}
+
+struct serving *serving_open(struct pipeline *p)
 {
     const struct settings *settings = p->settings;
     struct serving *s;
@@ -60,10 +65,9 @@ struct serving *serving_start(struct pipeline *p)
     s->pipeline = p;
     (void)snprintf(s->stream, sizeof(s->stream), "%.250s:%u", settings->stream_host,
         (unsigned)settings->stream_port);
-    s->server = listen_and_serve(s, &err);
+    s->server = status_server_open(settings->status_host, settings->status_port, &err);
     if (!s->server) {
-        LOG_WARN("status_off", LOG_TEXT("error", err.text),
-            LOG_TEXT("do", "the program works without; choose another status_listen"));
+        say_off(&err);
         free(s);
         return NULL;
     }
@@ -74,6 +78,17 @@ struct serving *serving_start(struct pipeline *p)
             LOG_TEXT("note", "everybody who reaches this address may look; nobody can change "
                              "anything"));
     return s;
+}
+
+void serving_start(struct serving *s)
+{
+    struct err err;
+
+    if (!s || serve(s, &err))
+        return;
+    say_off(&err);
+    status_server_stop(s->server); /* nobody is to wait at a door behind which nobody is */
+    s->server = NULL;
 }
 
 void serving_stop(struct serving *s)

@@ -215,6 +215,7 @@ void *ship_loop(void *pipeline)
         .drop_oldest = p->settings->when_full == WHEN_FULL_DROP_OLDEST,
     };
 
+    (void)pthread_setname_np(pthread_self(), "ship");
     buf_init(&folder, 1024);
     outbox_init(&box, p->state, p->limits);
     volume_folder(p->settings, &folder);

@@ -191,3 +191,20 @@ bool config_reload_secrets(struct config *c, bool *ret_changed, struct err *err)
         *ret_changed = changed;
     return ok;
 }
+
+const char *config_file_get(const struct config *c, size_t number)
+{
+    static const char *const named[] = {
+        "ca_file", "proxy_ca_file", "client_cert_file", "client_key_file", "oidc_token_filepath"};
+
+    for (size_t i = 0; i < setting_count; i++)
+        if (c->values[i].path && number-- == 0)
+            return c->values[i].path;
+    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+        const char *path = c->values[setting_find(named[i])].text;
+
+        if (path && number-- == 0)
+            return path;
+    }
+    return number == 0 ? c->profile_path : NULL;
+}

@@ -119,6 +119,7 @@ struct settings {
     uint16_t status_port;
     enum log_level log_level;
     enum log_format log_format;
+    bool sandbox;
 };
 
 /* Which settings a command has as flags, reads and shows in its help. */
@@ -211,6 +212,10 @@ bool config_fit_state(struct config *c, uint64_t state_bytes_max);
 /* Secrets that came from a file or a profile are read again (SIGHUP, refusals). *ret_changed: one of
  * them is another one now. False: the old ones stay. */
 NODISCARD bool config_reload_secrets(struct config *c, bool *ret_changed, struct err *err);
+
+/* The files that are read while running, by number 0, 1, ...: those of secrets, the profile,
+ * certificates, the federation token. NULL: no more. */
+const char *config_file_get(const struct config *c, size_t number);
 
 /* --- texts --- */
 

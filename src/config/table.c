@@ -722,6 +722,16 @@ const struct setting setting_table[] = {
         .group = GROUP_PROGRAM,
         FIELD(log_format),
         .text = "lines for people, for machines, or with systemd's priorities for its journal"},
+    {.key = "sandbox",
+        .flag = "sandbox",
+        .env = OWN("SANDBOX"),
+        .type = SETTING_SWITCH,
+        .start = "yes",
+        .commands = CONFIG_RUN,
+        .group = GROUP_PROGRAM,
+        FIELD(sandbox),
+        .text = "give up all rights that are not needed (capabilities, Landlock, seccomp); no only "
+                "in an emergency"},
 };
 
 const size_t setting_count = sizeof(setting_table) / sizeof(*setting_table);

@@ -1,6 +1,7 @@
 #include "status/server.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +21,8 @@
 struct status_server {
     struct status_http *http;
     pthread_t thread;
-    int wake_fd;
+    int listen_fd, wake_fd; /* -1: none */
+    bool running;           /* the thread */
     atomic_bool stopping;
     uint16_t port;
     bool on_loopback;
@@ -81,6 +83,7 @@ static void *serve(void *server)
 {
     struct status_server *s = server;
 
+    (void)pthread_setname_np(pthread_self(), "status");
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
     while (!atomic_load(&s->stopping))
         status_http_turn(s->http, s->wake_fd, CLOCK_SECOND_US);
@@ -100,17 +103,13 @@ static bool start_thread(struct status_server *s, struct err *err)
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (errno) {
         err_sys(err, ERR_DENIED, "start the status thread");
-        (void)close(s->wake_fd);
-        return false;
+        return false; /* stop closes wake_fd */
     }
-    (void)pthread_setname_np(s->thread, "status");
     return true;
 }
 
-struct status_server *status_server_start(
-    const char *host, uint16_t port, const struct status_http_options *options, struct err *err)
+struct status_server *status_server_open(const char *host, uint16_t port, struct err *err)
 {
-    struct status_http_options with = *options;
     struct status_server *s = calloc(1, sizeof(*s));
     union address address;
     socklen_t len = 0;
@@ -119,29 +118,40 @@ struct status_server *status_server_start(
         err_set(err, ERR_FULL, ENOMEM, "no memory for the status server");
         return NULL;
     }
+    s->listen_fd = s->wake_fd = -1;
     if (!parse_address(host, port, &address, &len, &s->on_loopback, err) ||
-        !listen_on(&address, len, host, port, &with.listen_fd, &s->port, err))
-        goto failed;
-    with.on_loopback = s->on_loopback;
-    s->http = status_http_open(&with, err); /* takes the socket */
-    if (!s->http || !start_thread(s, err))
-        goto failed;
+        !listen_on(&address, len, host, port, &s->listen_fd, &s->port, err)) {
+        free(s);
+        return NULL;
+    }
     return s;
-failed:
-    status_http_close(s->http);
-    free(s);
-    return NULL;
+}
+
+bool status_server_start(
+    struct status_server *s, const struct status_http_options *options, struct err *err)
+{
+    struct status_http_options with = *options;
+
+    with.listen_fd = s->listen_fd;
+    with.on_loopback = s->on_loopback;
+    s->listen_fd = -1; /* status_http_open takes it */
+    s->http = status_http_open(&with, err);
+    s->running = s->http && start_thread(s, err);
+    return s->running;
 }
 
 void status_server_stop(struct status_server *s)
 {
     if (!s)
         return;
-    atomic_store(&s->stopping, true);
-    (void)eventfd_write(s->wake_fd, 1);
-    (void)pthread_join(s->thread, NULL);
+    if (s->running) {
+        atomic_store(&s->stopping, true);
+        (void)eventfd_write(s->wake_fd, 1);
+        (void)pthread_join(s->thread, NULL);
+    }
     status_http_close(s->http);
-    (void)close(s->wake_fd);
+    file_drop(s->listen_fd);
+    file_drop(s->wake_fd);
     free(s);
 }
 

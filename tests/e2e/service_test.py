@@ -10,6 +10,7 @@ import time
 import plant
 
 UNIT = os.path.join(os.path.dirname(__file__), "../../deploy/systemd/volume-uploader.service")
+CALLS = os.path.join(os.path.dirname(__file__), "../../src/commands/confine_calls.c")
 EXPOSURE_MAX = 1.5
 
 
@@ -129,5 +130,44 @@ def the_unit_fits_the_program(place):
             plant.fail(f"{name} in the example environment file is no setting")
 
 
+def expanded(sets, names):
+    """The system calls of names and @sets, as systemd understands them."""
+    found = set()
+    for name in names:
+        found |= expanded(sets, sets[name]) if name in sets else {name}
+    return found
+
+
+def the_unit_allows_what_the_program_allows_itself(place):
+    """Two filters: the calls of the inner one, and those that put it up, must pass the outer one."""
+    del place
+    if not shutil.which("systemd-analyze"):
+        print("skipped: no systemd-analyze", flush=True)
+        return
+    out = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager"], capture_output=True, check=True, text=True)
+    sets, last = {}, None
+    for line in out.stdout.splitlines():
+        if line.startswith("@"):
+            last = sets.setdefault(line.strip(), [])
+        elif last is not None and line.strip() and not line.strip().startswith("#"):
+            last.append(line.strip())
+    allowed = expanded(sets, ["@default"])
+    with open(UNIT, encoding="utf-8") as file:
+        for words in re.findall(r"^SystemCallFilter=(.*)$", file.read(), re.M):
+            named = expanded(sets, words.removeprefix("~").split())
+            allowed = allowed - named if words.startswith("~") else allowed | named
+    with open(CALLS, encoding="utf-8") as file:
+        table = file.read()
+    ours = set(re.findall(r"\bSYS_(\w+)", table)) - set(
+        re.findall(r"SYS_(\w+)", re.search(r"absent\[\] = \{(.*?)\}", table)[1]))
+    ours |= {"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "prctl"}
+    ours -= {"setpriority"}  # refused, the status thread stays as important as the others; its share is bounded anyway
+    if len(ours) < 100 or not ours <= allowed:
+        plant.fail(f"of {len(ours)} calls the unit forbids {sorted(ours - allowed)}")
+    if allowed & {"ptrace", "mount", "bpf", "reboot", "init_module"}:
+        plant.fail("the unit allows too much")
+
+
 if __name__ == "__main__":
-    plant.main(tells_the_manager, reads_credentials_and_state_directory, the_unit_is_tight, the_unit_fits_the_program)
+    plant.main(tells_the_manager, reads_credentials_and_state_directory, the_unit_is_tight, the_unit_fits_the_program,
+               the_unit_allows_what_the_program_allows_itself)

@@ -36,8 +36,8 @@ static int start(void **state)
         return -1;
     counters_init(counters);
     options.counters = counters;
-    server = status_server_start("127.0.0.1", 0, &options, &err);
-    return server ? 0 : -1;
+    server = status_server_open("127.0.0.1", 0, &err);
+    return server && status_server_start(server, &options, &err) ? 0 : -1;
 }
 
 static int stop(void **state)
@@ -284,15 +284,14 @@ static void deaf_client(void **state)
 
 static void port_in_use_is_an_error_with_its_reason(void **state)
 {
-    struct status_http_options options = {.listen_fd = -1, .counters = counters};
     struct err err;
 
     (void)state;
-    assert_null(status_server_start("127.0.0.1", status_server_port(server), &options, &err));
+    assert_null(status_server_open("127.0.0.1", status_server_port(server), &err));
     assert_int_equal(err.kind, ERR_DENIED);
     assert_int_equal(err.code, EADDRINUSE);
-    assert_null(status_server_start("plant.example", 0, &options, &err));
-    assert_null(status_server_start("203.0.113.9", 0, &options, &err));
+    assert_null(status_server_open("plant.example", 0, &err));
+    assert_null(status_server_open("203.0.113.9", 0, &err));
     assert_int_equal(err.code, EADDRNOTAVAIL);
 }
 
