@@ -166,4 +166,5 @@ def main():
         full_rate(seconds)
 
 
-main()
+if __name__ == "__main__":
+    main()
