@@ -19,8 +19,12 @@
 #define CONNECTION_BYTES 6144U
 #define IDLE_S 10U
 #define LIFE_US (10 * CLOCK_SECOND_US) /* without an answer */
+/* In a crowd who says nothing makes way at once: a request comes with the connection. Who has asked
+ * gets the time to take the answer over a slow line. */
 #define CROWDED (HTTP_CONNECTIONS * 3 / 4)
-#define CROWDED_LIFE_US (2 * CLOCK_SECOND_US)
+#define CROWDED_ASK_US 250000
+#define CROWDED_TAKE_US (2 * CLOCK_SECOND_US)
+#define CROWDED_LOOK_US 100000
 
 /* Whatever clients do, this much of a core is all they get: a bucket of processor time that fills
  * with a twentieth of the time that passes. */
@@ -32,8 +36,9 @@
 
 struct connection_slot {
     struct MHD_Connection *connection; /* NULL: free */
-    int64_t since_us;                  /* accepted, or last answered */
+    int64_t since_us;                  /* accepted, asked or answered: the last of them */
     int fd;
+    bool asked; /* and not answered yet */
     bool cut;
 };
 
@@ -45,7 +50,7 @@ struct status_http {
     struct connection_slot slots[HTTP_CONNECTIONS];
     unsigned used;
     struct history history;
-    int64_t ticked_us;
+    int64_t ticked_us, looked_us;
     int64_t budget_us, budget_mono_us;
 };
 
@@ -239,6 +244,22 @@ static bool has_body(struct MHD_Connection *connection)
            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
+static struct connection_slot *slot_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
+
+static void mark(struct connection_slot *slot, bool asked)
+{
+    if (!slot)
+        return;
+    slot->asked = asked;
+    slot->since_us = clock_mono_us();
+}
+
 /* Called with the head of a request, and once more when it is whole. A refusal is said at once. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
     const char *method, const char *version, const char *data, size_t *data_size, void **state)
@@ -262,6 +283,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         return refuse(connection, status);
     if (!*state) {
         *state = &seen;
+        mark(slot_of(connection), true);
         return MHD_YES;
     }
     return show(h, connection, page);
@@ -270,14 +292,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 static void on_answered(
     void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode how)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct connection_slot *slot = info ? info->socket_context : NULL;
-
     (void)cls;
     (void)state;
-    if (slot && how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-        slot->since_us = clock_mono_us();
+    if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        mark(slot_of(connection), false);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
@@ -311,10 +329,14 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 /* libmicrohttpd ends silent connections; one that sends a byte now and then is ended here. */
 static void cut_slow(struct status_http *h, int64_t now)
 {
-    int64_t life = h->used > CROWDED ? CROWDED_LIFE_US : LIFE_US;
+    bool crowded = h->used > CROWDED;
 
+    if (now - h->looked_us < (crowded ? CROWDED_LOOK_US : CLOCK_SECOND_US))
+        return;
+    h->looked_us = now;
     for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {
         struct connection_slot *slot = &h->slots[i];
+        int64_t life = !crowded ? LIFE_US : slot->asked ? CROWDED_TAKE_US : CROWDED_ASK_US;
 
         if (!slot->connection || slot->cut || now - slot->since_us < life)
             continue;
@@ -335,7 +357,6 @@ static void tick(struct status_http *h, int64_t now)
         h->options.refresh(h->options.refresh_arg);
     picture_take(&picture, h->options.counters);
     history_add(&h->history, &picture);
-    cut_slow(h, now);
 }
 
 /* Fills the bucket with the time that passed. */
@@ -367,13 +388,17 @@ void status_http_turn(struct status_http *h, int wake_fd, int64_t wait_us)
         wait_us = shorter(wait_us, (1000 - h->budget_us) * BUDGET_SHARE);
     else if (MHD_get_timeout(h->daemon, &due_ms) == MHD_YES)
         wait_us = shorter(wait_us, (int64_t)(due_ms < 1000 ? due_ms : 1000) * 1000);
+    if (!broke && h->used > CROWDED)
+        wait_us = shorter(wait_us, CROWDED_LOOK_US);
     if (wait_us > 0) {
         struct timespec wait = {wait_us / 1000000, wait_us % 1000000 * 1000};
 
         (void)ppoll(fds, broke ? 1 : 2, &wait, NULL); /* EINTR: an early turn does no harm */
     }
-    if (!broke)
+    if (!broke) {
         (void)MHD_run(h->daemon);
+        cut_slow(h, clock_mono_us()); /* all have had their chance just now */
+    }
     tick(h, clock_mono_us());
     h->budget_us -= clock_thread_cpu_us() - cpu;
 }
