@@ -100,35 +100,45 @@ static void find_places(struct places *p, const struct config *config, const cha
 
 /* --- capabilities --- */
 
-/* root that may not read everything: are these files within reach all the same? */
-static bool within_reach(const struct config *config, const char *state_dir)
+#define OVERRIDE (UINT64_C(1) << CAP_DAC_OVERRIDE)
+#define READ_ANY (UINT64_C(1) << CAP_DAC_READ_SEARCH)
+
+static bool files_in_reach(const struct config *config)
 {
     const char *path;
 
-    if (faccessat(AT_FDCWD, state_dir, R_OK | W_OK | X_OK, AT_EACCESS) < 0)
-        return false;
     for (size_t i = 0; (path = config_file_get(config, i)); i++)
         if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
             return false;
     return true;
 }
 
-/* "none", or what had to stay and why. */
+/* What root, once it may not read and write everything, has to keep because the state directory or
+ * a secret belongs to somebody else. Asked with all capabilities at rest. */
+static uint64_t needed(const struct config *config, const char *state_dir, uint64_t held)
+{
+    if (faccessat(AT_FDCWD, state_dir, R_OK | W_OK | X_OK, AT_EACCESS) < 0)
+        return held & OVERRIDE;
+    if (!files_in_reach(config))
+        return held & READ_ANY ? READ_ANY : held & OVERRIDE;
+    return 0;
+}
+
+/* "none", or what had to stay. */
 static const char *drop_capabilities(const struct config *config, const char *state_dir)
 {
-    uint64_t keep = 0;
+    uint64_t held = sandbox_capabilities(), keep = 0;
     struct err err;
 
-    if (sandbox_capabilities()) {
+    if (held) {
         sandbox_rest_capabilities();
-        if (!within_reach(config, state_dir))
-            keep = UINT64_C(1) << CAP_DAC_OVERRIDE;
+        keep = needed(config, state_dir, held);
     }
     if (!sandbox_keep_capabilities(keep, &err)) {
         LOG_WARN("sandbox_failed", LOG_TEXT("error", err.text));
         return "kept";
     }
-    return keep ? "dac_override" : "none";
+    return keep & OVERRIDE ? "dac_override" : keep & READ_ANY ? "dac_read_search" : "none";
 }
 
 /* --- files and calls --- */

@@ -394,10 +394,27 @@ static void theirs(void)
     CHECK(open(in(state_dir, "journal/a"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0);
 }
 
+/* Only a secret does: reading is enough. */
+static void their_secret(void)
+{
+    if (geteuid() != 0)
+        _exit(ABSENT);
+    CHECK(chown(in(secrets, "..1/token"), 12345, 12345) == 0);
+    (void)begin("yes");
+    CHECK(sandbox_capabilities() == 4); /* CAP_DAC_READ_SEARCH */
+    CHECK(open(token, O_RDONLY | O_CLOEXEC) >= 0);
+}
+
 static void root_keeps_what_the_owner_of_the_state_makes_needed(void **state)
 {
     (void)state;
     in_child(theirs);
+}
+
+static void root_keeps_what_the_owner_of_a_secret_makes_needed(void **state)
+{
+    (void)state;
+    in_child(their_secret);
 }
 
 /* --- the way out --- */
@@ -427,6 +444,7 @@ int main(void)
         EACH(nothing_but_the_state_can_be_written),
         EACH(capabilities_and_limits_are_gone),
         EACH(root_keeps_what_the_owner_of_the_state_makes_needed),
+        EACH(root_keeps_what_the_owner_of_a_secret_makes_needed),
         EACH(it_can_be_switched_off),
     };
 
