@@ -27,8 +27,8 @@
 #define CROWDED_LOOK_US 100000
 
 /* Whatever clients do, this much of a core is all they get: a bucket of processor time that fills
- * with a twentieth of the time that passes. */
-#define BUDGET_SHARE 20
+ * with a fortieth of the time that passes. */
+#define BUDGET_SHARE 40
 #define BUDGET_US_MAX 100000
 
 #define NONCE_SIZE 33

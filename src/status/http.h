@@ -4,7 +4,7 @@
  *          counters: nothing is shared with the loops but these.
  * Units    _us microseconds.
  * Limits   HTTP_CONNECTIONS at once (more wait in the kernel's queue), 4 KiB a request, 10 s for a
- *          connection to bring one; a twentieth of a core for all of it.
+ *          connection to bring one; a fortieth of a core for all of it.
  * Errors   ERR_FULL: no memory. What a client does is never an error.
  * Owner    opaque. Takes the listening socket. Counters and texts are borrowed.
  * Threads  one.
