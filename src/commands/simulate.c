@@ -165,12 +165,13 @@ static void add_help(struct buf *help)
             : i == 9 ? ",\n "
                      : ",",
             simulator_bad_name((enum simulator_bad)i));
-    buf_add_text(help, " (too_long only when named).\n"
-                       "\nExamples:\n"
-                       "  simulate --period 1 --assets 3 --realistic\n"
-                       "  simulate --rate max --count 10000000 --start-time 2026-01-01 --exit\n"
-                       "  simulate --csv data.csv --publish-interval 0 --exit\n"
-                       "  simulate --rate 1000 --late 0.01 --bad 0.001 --drop-after 5000\n");
+    buf_add_text(help,
+        " (too_long only when named).\n"
+        "\nExamples:\n"
+        "  volume-uploader simulate --period 1 --assets 3 --realistic\n"
+        "  volume-uploader simulate --rate max --count 10000000 --start-time 2026-01-01 --exit\n"
+        "  volume-uploader simulate --csv data.csv --publish-interval 0 --exit\n"
+        "  volume-uploader simulate --rate 1000 --late 0.01 --bad 0.001 --drop-after 5000\n");
 }
 
 /* ---- values ---- */
