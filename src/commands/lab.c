@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,11 +26,17 @@ int command_lab(int argc, char **argv)
 {
     char path[PATH_MAX + sizeof(LAB)];
     size_t len = own_directory(path, PATH_MAX);
+    char **words = calloc((size_t)argc + 2, sizeof(*words));
 
-    (void)argc;
     memcpy(path + len, LAB, sizeof(LAB));
-    /* argv[0] is the subcommand: the lab's main takes it from there. */
-    (void)execv(path, argv);
+    if (words) {
+        /* The subcommand as argv[1], not [0]: where a program of another machine runs in an emulator, argv[0] may
+         * arrive as the program's path. */
+        words[0] = path;
+        memcpy(words + 1, argv, (size_t)argc * sizeof(*words));
+        (void)execv(path, words);
+        free(words);
+    }
     return options_usage(
         argv[0], "%s is in %s, which cannot be started: %s", argv[0], path, strerror(errno));
 }

@@ -13,14 +13,12 @@ static const struct command commands[] = {
 
 const struct command *const command_table = commands;
 
-/* Started by volume-uploader with the subcommand as argv[0], or by hand with it as argv[1]. */
+/* Started by volume-uploader, or by hand, with the subcommand as argv[1]. */
 int main(int argc, char **argv)
 {
-    for (int first = 0; first < 2 && first < argc; first++) {
-        for (const struct command *c = commands; c->name; c++) {
-            if (strcmp(c->name, argv[first]) == 0)
-                return c->run(argc - first, argv + first);
-        }
+    for (const struct command *c = commands; argc > 1 && c->name; c++) {
+        if (strcmp(c->name, argv[1]) == 0)
+            return c->run(argc - 1, argv + 1);
     }
     return options_usage("", "this is the lab of volume-uploader: demo, simulate, emulate");
 }

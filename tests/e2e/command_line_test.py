@@ -1,8 +1,10 @@
 """What the program says to a person at a prompt: commands, help, mistakes, exit codes."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 
 PROGRAM = os.environ["VOLUME_UPLOADER"]
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}
@@ -44,6 +46,15 @@ far = call("qqqqqqqq")
 check(far.returncode == 2 and "did you mean" not in far.stderr, "a command that is far")
 check(call("help", "inspekt").returncode == 2, "help about nothing")
 check("--state-dir" in call("help", "settings").stdout, "help settings")
+
+# The lab is told the command in a word of its own: a script, like a program run by an emulator, never sees argv[0].
+with tempfile.TemporaryDirectory() as directory:
+    shutil.copy(os.path.realpath(PROGRAM), directory + "/volume-uploader")
+    with open(directory + "/volume-uploader-lab", "w", encoding="ascii") as script:
+        script.write('#!/bin/sh\necho "lab $*"\n')
+    os.chmod(directory + "/volume-uploader-lab", 0o755)
+    beside = subprocess.run([directory + "/volume-uploader", "demo", "--rate", "7"], capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+    check((beside.returncode, beside.stdout) == (0, "lab demo --rate 7\n"), f"what the lab is told: {beside.stdout}{beside.stderr}")
 
 full = subprocess.run(f"'{PROGRAM}' help settings > /dev/full", shell=True, env={**ENVIRONMENT, "PATH": os.environ["PATH"]})
 check(full.returncode == 1, "an output that cannot be written is not a success")
