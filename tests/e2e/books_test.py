@@ -20,8 +20,9 @@ SECRET = "books-secret-0123456789"
 APPLICATION = "00000000-0000-0000-0000-000000000000"
 BUILD = os.path.dirname(PROGRAM)
 
-# What the books say -> what it is here. {name}: see World.
+# What the books say -> what it is here, one after the other; {name}: see World.ours.
 HERE = [
+    (r"(?<![\w/])/(etc|tmp|var)/", "{home}/\\1/"),
     (r"^sudo ", ""),
     (r"^make install$", "cmake --install {build} --prefix {home}/usr-local"),
     (r"^make demo$", "volume-uploader demo --seconds 5 --rate 5000 --dir {home}/demo"),
@@ -30,7 +31,6 @@ HERE = [
     (r"^volume-uploader emulate", "volume-uploader emulate --listen 127.0.0.1:{reader's workspace}"),
     (r"--count 10000000", "--count 100000"),  # the load test lasts longer than this whole test
     (r"10\.0\.0\.5", "127.0.0.1"),
-    (r"(?<![\w/])/(etc|tmp|var)/", "{home}/\\1/"),
     (r"^curl URL", "curl -sS --fail --noproxy '*' {workspace}"),
 ]
 
