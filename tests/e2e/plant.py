@@ -26,6 +26,7 @@ CLIENT_ID, CLIENT_SECRET = "11111111-2222-3333-4444-555555555555", "e2e-secret-0
 OAUTH = {"DATABRICKS_TOKEN": None, "DATABRICKS_CLIENT_ID": CLIENT_ID, "DATABRICKS_CLIENT_SECRET": CLIENT_SECRET}
 VOLUME = "main.plant.readings"
 SERIES = 7
+PATIENCE = float(os.environ.get("PATIENCE", "1"))  # an emulated machine takes longer for everything
 
 
 def seed():
@@ -210,7 +211,7 @@ class Place:
         return child
 
     def wait_port(self, port, child):
-        for _ in range(600):
+        for _ in range(int(600 * PATIENCE)):
             if child.poll() is not None:
                 fail(f"ended early with {child.returncode}:\n{log_of(child)}")
             try:
@@ -295,7 +296,7 @@ def trace_of(child):
 
 
 def wait_for(what, seconds, condition):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while time.monotonic() < end:
         value = condition()
         if value:
@@ -310,6 +311,15 @@ class Failure(Exception):
 
 def fail(text):
     raise Failure(text)
+
+
+def environ_of(child):
+    """The memory that held the environment at the start. Where the kernel runs an emulator (arm64 under qemu), it is that
+    one's and says nothing about us: then it is empty."""
+    if os.path.basename(os.readlink(f"/proc/{child.pid}/exe")).startswith("qemu-"):
+        return b""
+    with open(f"/proc/{child.pid}/environ", "rb") as file:
+        return file.read()
 
 
 def rows_of(path):

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 
-from plant import CLIENT_ID, PROGRAM, VOLUME, Feeder, fail, free_port, log_of, main, seed, wait_for
+from plant import CLIENT_ID, PROGRAM, VOLUME, Feeder, environ_of, fail, free_port, log_of, main, seed, wait_for
 
 TABLE = "main.plant.events"
 WINDOW = 8  # looked for at every 4th byte of a secret: 11 of its bytes in a row are always seen
@@ -78,7 +78,8 @@ class Watch:
                     self.look(file.read().rstrip(b"\0"), os.path.join(path, name))
 
     def look_process(self, child):
-        for name in ("environ", "cmdline", "status", "comm"):
+        self.look(environ_of(child), f"/proc/<{child.args[1]}>/environ")
+        for name in ("cmdline", "status", "comm"):
             with open(f"/proc/{child.pid}/{name}", "rb") as file:
                 self.look(file.read(), f"/proc/<{child.args[1]}>/{name}")
         for task in os.listdir(f"/proc/{child.pid}/task"):

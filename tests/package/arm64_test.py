@@ -24,7 +24,7 @@ def without(kinds):
 
 def tests(place, kinds, seconds):
     """By ctest, with a kernel that starts arm64 programs itself; the last lines say how many passed."""
-    code, out = place.run_as_arm64("sh", "-ec", f"cd /test && ctest -L '{'|'.join(kinds)}' {without(kinds)} --timeout 1800 "
+    code, out = place.run_as_arm64("sh", "-ec", f"cd /test && PATIENCE=5 ctest -L '{'|'.join(kinds)}' {without(kinds)} --timeout 1800 "
                                    "--output-on-failure -j 2", seconds=seconds)
     print("\n".join(line for line in out.splitlines() if re.search(r"tests passed|Failed|Timeout|\*\*\*|Total Test", line)), flush=True)
     if code != 0:
