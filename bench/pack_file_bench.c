@@ -211,7 +211,8 @@ static void one_case(struct bench *b, const char *name, unsigned segments, uint3
     struct run run;
 
     check(pack != NULL, b);
-    run = one_run(b, pack, segments, rows); /* warm: reserve and spare are made, memory is touched */
+    run =
+        one_run(b, pack, segments, rows); /* warm: reserve and spare are made, memory is touched */
     for (int i = 0; i < runs; i++) {
         run = one_run(b, pack, segments, rows);
         cpu[i] = run.cpu_us;
