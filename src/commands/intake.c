@@ -27,6 +27,7 @@ struct intake {
     struct journal *journal;
     struct rejects *rejects;
     struct readings readings; /* decoded, not yet appended */
+    uint64_t decoded_offset;  /* in the connection's stream, behind the last of them */
 
     int64_t paused_since_us; /* 0: reading */
     int64_t full_until_us;   /* ERR_FULL from the journal: not before */
@@ -145,10 +146,20 @@ static bool append(struct intake *in, struct err *err)
     if (in->readings.count == 0)
         return true;
     if (!journal_append(in->journal, &in->readings, clock_wall_us(), clock_mono_us(),
-            client_connections(in->client), client_stream_offset(in->client), err))
+            client_connections(in->client), in->decoded_offset, err))
         return false;
     in->readings.count = 0;
     return true;
+}
+
+/* `used` bytes of the framer's lines were decoded, but not yet taken. What lies behind them was received,
+ * and is not in the journal: a commit must not speak for it. */
+static void note_offset(struct intake *in, size_t used)
+{
+    uint64_t received = client_stream_offset(in->client);
+    uint64_t left = framer_lines(in->framer).len + framer_rest(in->framer).len - used;
+
+    in->decoded_offset = received > left ? received - left : 0;
 }
 
 /* The room shrinks with the names that what is decoded brought along: it must stay above the count. */
@@ -224,6 +235,7 @@ static bool take_lines(struct intake *in, struct err *err)
             return false;
         stop = decoder_run(
             in->decoder, lines, wall_us, journal_series(in->journal), &in->readings, &used, &event);
+        note_offset(in, used);
         lines.data += used;
         lines.len -= used;
         /* The event's line is borrowed from the framer: deal with it before taking. */
@@ -252,6 +264,7 @@ static bool take_rest(struct intake *in, struct err *err)
         stop = decoder_run_rest(
             in->decoder, rest, clock_wall_us(), journal_series(in->journal), &in->readings, &event);
         if (stop != DECODE_SERIES_FULL && stop != DECODE_READINGS_FULL) {
+            in->decoded_offset = client_stream_offset(in->client);
             (void)framer_restart(in->framer); /* the bytes stay for the event's line */
             rest.len = 0;
         }

@@ -2,6 +2,7 @@
 import os
 import random
 import signal
+import struct
 import time
 
 from plant import Feeder, Verdict, fail, log_of, main, seed, trace_of, wait_for
@@ -49,4 +50,23 @@ def killed_at_random_moments(place):
         fail(f"files left in the outbox after a clean stop: {left}")
 
 
-main(killed_at_random_moments)
+def a_promise_names_its_readings(place):
+    """A segment that is full in the middle of what was received: the trace speaks only for what is in the journal."""
+    feeder = Feeder(rate=3700)
+    feeder.start()
+    place.emulate()
+    child = place.run(feeder.port, VOLUME_UPLOADER_COMMIT_MS="200", VOLUME_UPLOADER_BATCH_SIZE="500")
+    durable_seq = 0
+    while durable_seq < 1500:  # the first segment ends at 500, the feeder sends 37 at a time
+        record = os.read(child.trace, 16)
+        if len(record) < 16:
+            fail(f"ended by itself:\n{log_of(child)}")
+        durable_seq, offset = struct.unpack("<QQ", record)
+        told = len(feeder.durable(feeder.port, offset))
+        if told != durable_seq:
+            fail(f"{durable_seq} readings are durable, the stream offset says {told}")
+    child.kill()
+    feeder.stop()
+
+
+main(killed_at_random_moments, a_promise_names_its_readings)
