@@ -209,7 +209,8 @@ class LoggedDisk:
             [sys.executable, "-B", os.path.abspath(__file__), path, self.image, self.log],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.wait(lambda: os.path.exists(path), "the server")
-        self.fuse = subprocess.Popen(["nbdfuse", os.path.join(self.shown, "disk"), "--unix", path])
+        with open(os.path.join(directory, "nbdfuse.log"), "wb") as log:
+            self.fuse = subprocess.Popen(["nbdfuse", os.path.join(self.shown, "disk"), "--unix", path], stderr=log)
         self.wait(lambda: os.path.exists(os.path.join(self.shown, "disk")), "nbdfuse")
         mount(kind, os.path.join(self.shown, "disk"), target)
         self.mounted = True
@@ -333,16 +334,36 @@ class Past:
         return len(doubtful)
 
 
-def why_not(kinds=KINDS):
-    """(what cannot run here at all, {kind: why not})"""
+def why_not():
     if os.geteuid() != 0:
-        return "root is needed", {}
+        return "root is needed"
     for path in ("/dev/fuse", "/dev/loop-control"):
         if not os.path.exists(path):
-            return f"no {path}", {}
+            return f"no {path}"
     if not shutil.which("nbdfuse"):
-        return "no nbdfuse (libnbd-bin)", {}
-    return None, {kind: f"no {KINDS[kind][1][0]}" for kind in kinds if not shutil.which(KINDS[kind][1][0])}
+        return "no nbdfuse (libnbd-bin)"
+    return None
+
+
+def kinds_here(recipe):
+    """The file systems that can be tried; the others, or the whole recipe, are named as skipped. Comes back in a mount
+    namespace of its own: mounts of ours are seen by nobody else, and end with us."""
+    inside, reason = os.environ.get("LOGGED_DISK_INSIDE") == "yes", why_not()
+    if not inside and not reason:
+        if subprocess.run(["unshare", "-m", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+            os.environ["LOGGED_DISK_INSIDE"] = "yes"
+            os.execvp("unshare", ["unshare", "-m", sys.executable, "-B", *sys.argv])
+        reason = "no mount namespace of our own"
+    if reason:
+        print(f"{recipe}: skipped: {reason}", flush=True)
+        return []
+    here = []
+    for kind in os.environ.get("FILE_SYSTEMS", " ".join(KINDS)).split():
+        if shutil.which(KINDS[kind][1][0]):
+            here.append(kind)
+        else:
+            print(f"{kind}: skipped: no {KINDS[kind][1][0]}", flush=True)
+    return here
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ import zlib
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../e2e"), HERE]
 import plant  # noqa: E402
-from logged_disk import (KINDS, MIB, MODES, DiskError, Log, LoggedDisk, Past, call, mount, unmount,  # noqa: E402
-                         why_not)
+from logged_disk import (KINDS, MODES, DiskError, Log, LoggedDisk, Past, call, kinds_here, mount,  # noqa: E402
+                         unmount)
 from plant import (Failure, Feeder, Place, Verdict, fail, line_of, log_of, manifest_line, name_range,  # noqa: E402
                    rows_of, seed, wait_for)
 
@@ -174,40 +174,13 @@ class Recorder:
                        "arrivals": {n: self.door.arrivals[n] for n in os.listdir(files)}}, story)
 
 
-class Again:
-    """Starts the program on past states of a recording."""
+class Restart:
+    """Starts the program on a state directory that has been through something, and asks where every reading is."""
 
-    def __init__(self, directory):
-        self.directory = directory
-        with open(os.path.join(directory, "story.json"), encoding="ascii") as text:
-            self.story = json.load(text)
-        self.kind = self.story["kind"]
-        self.log = Log(os.path.join(directory, "writes.log"))
-        self.place = Place()
-        os.mkdir(self.place.state)
-        call("mount", "-t", "tmpfs", "-o", "size=2g", "tmpfs", self.place.directory)
-        os.mkdir(self.place.state)
-        self.past = Past(os.path.join(directory, "base.img"), self.log, self.place.directory)
-        self.place.emulate()
-        os.makedirs(self.place.data, exist_ok=True)
+    def __init__(self, place):
+        self.place = place
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(60)
         self.decoded = {}
-        self.no_mount = []
-
-    def promised(self, now):
-        counts = {}
-        for when, first, count in self.story["promises"]:
-            if when < now:
-                counts[first] = count
-        return {n for first, count in counts.items() for n in range(first, first + count)}
-
-    def fill_volume(self, now, rng):
-        for name in os.listdir(self.place.data):
-            os.unlink(os.path.join(self.place.data, name))
-        for name, (begin, known) in sorted(self.story["arrivals"].items()):
-            if known < now or (begin < now and rng.random() < 0.5):
-                shutil.copy(os.path.join(self.directory, "files", name), self.place.data)
 
     def rows(self, path):
         """A name says what is in the file, unless somebody wrote something else below that name."""
@@ -249,6 +222,14 @@ class Again:
     def waits(self):
         return [n for n in os.listdir(os.path.join(self.place.state, "outbox")) if n.endswith(".parquet")]
 
+    def drain(self, first):
+        """Until all is delivered; the fresh readings that must be there, and the first that was never sent."""
+        self.live(first)
+        for more in range(1, 6):  # on a busy machine a ship that backs off ends before all is sent
+            if self.waits():
+                self.live(first + more * FRESH)
+        return set(range(first, first + FRESH)), first + 6 * FRESH
+
     def gaps(self):
         """[(from_seq, to_seq, readings)]; a promised one is a failure: nothing was damaged, only cut off."""
         found = []
@@ -282,9 +263,41 @@ class Again:
             verdict.check(promised, sent)
         return len(verdict.seen)
 
+
+class Again(Restart):
+    """Starts the program on past states of a recording."""
+
+    def __init__(self, directory):
+        super().__init__(Place())
+        self.directory = directory
+        with open(os.path.join(directory, "story.json"), encoding="ascii") as text:
+            self.story = json.load(text)
+        self.kind = self.story["kind"]
+        self.log = Log(os.path.join(directory, "writes.log"))
+        call("mount", "-t", "tmpfs", "-o", "size=2g", "tmpfs", self.place.directory)
+        os.mkdir(self.place.state)
+        self.past = Past(os.path.join(directory, "base.img"), self.log, self.place.directory)
+        self.place.emulate()
+        os.makedirs(self.place.data, exist_ok=True)
+        self.no_mount = []
+
+    def promised(self, now):
+        counts = {}
+        for when, first, count in self.story["promises"]:
+            if when < now:
+                counts[first] = count
+        return {n for first, count in counts.items() for n in range(first, first + count)}
+
+    def fill_volume(self, now, rng):
+        for name in os.listdir(self.place.data):
+            os.unlink(os.path.join(self.place.data, name))
+        for name, (begin, known) in sorted(self.story["arrivals"].items()):
+            if known < now or (begin < now and rng.random() < 0.5):
+                shutil.copy(os.path.join(self.directory, "files", name), self.place.data)
+
     def state(self, position, mode):
         rng = random.Random(f"{position} {mode}")
-        now, first = self.log.time(position), self.story["sent"]
+        now = self.log.time(position)
         doubtful = self.past.build(position, mode, rng)
         try:
             mount(self.kind, self.past.image, self.place.state)
@@ -294,12 +307,9 @@ class Again:
         try:
             os.chmod(self.place.state, 0o700)
             self.fill_volume(now, rng)
-            self.live(first)
-            for more in range(1, 6):  # on a busy machine a ship that backs off ends before all is sent
-                if self.waits():
-                    self.live(first + more * FRESH)
+            fresh, end = self.drain(self.story["sent"])
             promised = self.promised(now)
-            self.judge(promised | set(range(first, first + FRESH)), first + 6 * FRESH)
+            self.judge(promised | fresh, end)
         finally:
             unmount(self.place.state)
         return doubtful, len(promised)
@@ -310,12 +320,19 @@ class Again:
         shutil.rmtree(self.place.directory, ignore_errors=True)
 
 
-def positions_of(log, count, rng):
-    """Half of them next to a flush, where promises are made; half anywhere."""
-    near = sorted({i + k for i in log.flushes for k in (0, 1)})
-    chosen = set(rng.sample(near, min(len(near), count // 2)))
+def positions_of(again, count, rng):
+    """A third of them next to a flush, where promises are made; a third where a file was about to leave or had just
+    arrived, where names are given and deleted; the rest anywhere."""
+    log, chosen = again.log, set()
+    times = [entry[3] for entry in log.entries]
+    near_flush = {i + k for i in log.flushes for k in (0, 1)}
+    near_file = {min(max(bisect.bisect_left(times, begin) + k, 1), len(log))
+                 for begin, _ in again.story["arrivals"].values() for k in range(-25, 15)}
+    for group in (near_flush, near_file, set(range(1, len(log) + 1))):
+        rest = sorted(group - chosen)
+        chosen |= set(rng.sample(rest, min(len(rest), count // 3)))
     rest = sorted(set(range(1, len(log) + 1)) - chosen)
-    return sorted(chosen | set(rng.sample(rest, min(len(rest), count - len(chosen)))))
+    return sorted(chosen | set(rng.sample(rest, min(len(rest), max(0, count - len(chosen))))))
 
 
 def work(task):
@@ -331,7 +348,7 @@ def work(task):
         Recorder(kind, directory, rng).record()
         recorded = time.monotonic() - started
         again = Again(directory)
-        for position in positions_of(again.log, count, rng):
+        for position in positions_of(again, count, rng):
             for mode in MODES:
                 try:
                     found = again.state(position, mode)
@@ -406,34 +423,16 @@ def sum_up(results, started):
     return failures == 0 and total > 0
 
 
-def own_mounts():
-    """Mounts of ours are seen by nobody else, and end with us."""
-    if os.environ.get("POWER_CUT_INSIDE") == "yes":
-        return True
-    os.environ["POWER_CUT_INSIDE"] = "yes"
-    if subprocess.run(["unshare", "-m", "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
-        return False
-    os.execvp("unshare", ["unshare", "-m", sys.executable, "-B", *sys.argv])
-
-
 def main():
-    nothing, missing = why_not()
-    if nothing or not own_mounts():
-        print(f"power_cut: skipped: {nothing or 'no mount namespace of our own'}")
-        return
-    if sys.argv[1:2] == ["--again"]:
+    kinds = kinds_here("power_cut")
+    if kinds and sys.argv[1:2] == ["--again"]:
         one_again(*sys.argv[2:5])
         return
     length = sys.argv[1] if len(sys.argv) > 1 else "short"
-    states = {"short": 144, "long": 3240}.get(length) or int(length)
-    rng = random.Random(seed())
-    wanted = os.environ.get("FILE_SYSTEMS", " ".join(KINDS)).split()
-    for kind in wanted:
-        if kind in missing:
-            print(f"{kind}: skipped: {missing[kind]}", flush=True)
-    kinds = [kind for kind in wanted if kind not in missing]
     if not kinds:
         return
+    states = {"short": 144, "long": 3240}.get(length) or int(length)
+    rng = random.Random(seed())
     started = time.monotonic()
     with multiprocessing.Pool(2, maxtasksperchild=1) as pool:
         results = pool.map(work, tasks_for(kinds, states, rng), chunksize=1)
