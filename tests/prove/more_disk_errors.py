@@ -21,16 +21,15 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../e2e"), HERE]
 import plant  # noqa: E402
-from logged_disk import KINDS, MODES, DiskError, Log, LoggedDisk, Past, call, kinds_here, mount, unmount  # noqa: E402
-from more_power_cut import SMALL, Restart  # noqa: E402
-from plant import Failure, Feeder, Place, fail, log_of, seed, wait_for  # noqa: E402
+from logged_disk import KINDS, MODES, DiskError, Log, LoggedDisk, Past, kinds_here, mount, unmount  # noqa: E402
+from more_power_cut import SMALL, Restart, quiet_place  # noqa: E402
+from plant import Failure, Feeder, fail, log_of, seed, wait_for  # noqa: E402
 
 FRAME, PARQUET, EVER = b"\xf6VUF", b"PAR1", 1 << 40
 #          name              what       with these bytes  how often    how it may end, besides 4
@@ -73,7 +72,7 @@ def second_syncs(path):
 
 class Point(Restart):
     def __init__(self, kind, fault, number):
-        super().__init__(Place())
+        super().__init__(quiet_place())
         self.kind, self.fault, self.rng = kind, fault, random.Random(number)
         os.mkdir(self.place.state)
         self.feeder = Feeder(rate=3000)

@@ -32,7 +32,6 @@ import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../e2e"), HERE]
-import plant  # noqa: E402
 from logged_disk import (KINDS, MODES, DiskError, Log, LoggedDisk, Past, call, kinds_here, mount,  # noqa: E402
                          unmount)
 from plant import (Failure, Feeder, Place, Verdict, fail, line_of, log_of, manifest_line, name_range,  # noqa: E402
@@ -44,6 +43,15 @@ SMALL = {"VOLUME_UPLOADER_COMMIT_MS": "20", "VOLUME_UPLOADER_BATCH_SIZE": "1000"
 LIVES = ["kill", "kill", "stop", "kill", "stop"]
 FRESH = 5
 FAILURES_MAX = 5
+
+
+def quiet_place():
+    """Its emulator listens where no connection of another process gets its own port from."""
+    place = Place()
+    while True:
+        place.emulator_port = random.SystemRandom().randrange(12000, 30000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", place.emulator_port)):
+            return place
 
 
 class Door(threading.Thread):
@@ -99,7 +107,7 @@ class Recorder:
     def __init__(self, kind, directory, rng):
         self.kind, self.directory, self.rng = kind, directory, rng
         self.promises = []  # [ns, first n of the connection, how many of it]
-        self.place = Place()
+        self.place = quiet_place()
         os.mkdir(self.place.state)
         self.disk = None
 
@@ -268,7 +276,7 @@ class Again(Restart):
     """Starts the program on past states of a recording."""
 
     def __init__(self, directory):
-        super().__init__(Place())
+        super().__init__(quiet_place())
         self.directory = directory
         with open(os.path.join(directory, "story.json"), encoding="ascii") as text:
             self.story = json.load(text)
