@@ -304,34 +304,42 @@ class Past:
     """Images of one log at rising positions. `directory` should lie in memory."""
 
     def __init__(self, base, log, directory):
-        self.log, self.at = log, 0
+        self.base, self.log, self.at = base, log, 0
         self.firm, self.image = os.path.join(directory, "firm.img"), os.path.join(directory, "state.img")
         copy_sparse(base, self.firm)
 
     def advance(self, to):
         if to < self.at:
-            raise ValueError("backwards")
+            copy_sparse(self.base, self.firm)
+            self.at = 0
         with open(self.firm, "r+b", buffering=0) as disk:
             for kind, refused, offset, _, data in self.log.entries[self.at:to]:
                 if kind == WRITE and not refused:
                     os.pwrite(disk.fileno(), data, offset)
         self.at = to
 
-    def build(self, position, mode, rng):
-        """The disk as the power cut just before entry `position` may have left it; how many writes were in doubt."""
+    def doubtful(self, position):
+        """The writes before `position` that no flush has made certain."""
+        return [e for e in self.log.entries[self.log.certain(position):position] if e[0] == WRITE and not e[1]]
+
+    def choose(self, position, mode, rng):
+        """What the power cut just before entry `position` has left of the writes in doubt: [(write, from, to)]."""
+        share = rng.choice([0.5, 0.5, 0.1, 0.9])
+        kept = []
+        for i, (_, _, _, _, data) in enumerate(self.doubtful(position)):
+            if mode == "kept" or (mode == "writes" and rng.random() < share):
+                kept.append((i, 0, len(data)))
+            elif mode == "sectors":
+                kept += [(i, at, at + SECTOR) for at in range(0, len(data), SECTOR) if rng.random() < share]
+        return kept
+
+    def build(self, position, kept):
         self.advance(self.log.certain(position))
         copy_sparse(self.firm, self.image)
-        doubtful = [e for e in self.log.entries[self.at:position] if e[0] == WRITE and not e[1]]
-        share = rng.choice([0.5, 0.5, 0.1, 0.9])
+        doubtful = self.doubtful(position)
         with open(self.image, "r+b", buffering=0) as disk:
-            for _, _, offset, _, data in doubtful:
-                if mode == "kept" or (mode == "writes" and rng.random() < share):
-                    os.pwrite(disk.fileno(), data, offset)
-                elif mode == "sectors":
-                    for at in range(0, len(data), SECTOR):
-                        if rng.random() < share:
-                            os.pwrite(disk.fileno(), data[at:at + SECTOR], offset + at)
-        return len(doubtful)
+            for i, start, end in kept:
+                os.pwrite(disk.fileno(), doubtful[i][4][start:end], doubtful[i][2] + start)
 
 
 def why_not():

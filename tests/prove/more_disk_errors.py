@@ -153,7 +153,8 @@ class Point(Restart):
         if cut:
             log = Log(self.disk.log)
             past = Past(self.disk.base, log, self.place.directory)
-            past.build(bisect.bisect_right([e[3] for e in log.entries], now), cut, self.rng)
+            position = bisect.bisect_right([e[3] for e in log.entries], now)
+            past.build(position, past.choose(position, cut, self.rng))
             image = past.image
         mount(self.kind, image, self.place.state)
 

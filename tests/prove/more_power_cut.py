@@ -1,6 +1,6 @@
 """power cuts on real ext4, XFS and Btrfs (T6)
 
-  more_power_cut.py [short|long|STATES]               so many states over the three file systems (short 144, long 3,240)
+  more_power_cut.py [short|long|STATES]               so many different states over the file systems (short 120, long 3,240)
   more_power_cut.py --again DIRECTORY POSITION MODE   one state of a recording that was kept
   FILE_SYSTEMS="ext4 xfs" runs only these
 
@@ -287,7 +287,7 @@ class Again(Restart):
         self.past = Past(os.path.join(directory, "base.img"), self.log, self.place.directory)
         self.place.emulate()
         os.makedirs(self.place.data, exist_ok=True)
-        self.no_mount = []
+        self.tried = set()
 
     def promised(self, now):
         counts = {}
@@ -304,14 +304,18 @@ class Again(Restart):
                 shutil.copy(os.path.join(self.directory, "files", name), self.place.data)
 
     def state(self, position, mode):
+        """None: the same disk was tried for this position before. Else how many readings had been promised."""
         rng = random.Random(f"{position} {mode}")
+        kept = tuple(self.past.choose(position, mode, rng))
+        if (position, kept) in self.tried:
+            return None
+        self.tried.add((position, kept))
         now = self.log.time(position)
-        doubtful = self.past.build(position, mode, rng)
+        self.past.build(position, kept)
         try:
             mount(self.kind, self.past.image, self.place.state)
         except DiskError as error:
-            self.no_mount.append(f"{position} {mode}: {error}")
-            return None
+            fail(f"not mounted: {error}")
         try:
             os.chmod(self.place.state, 0o700)
             self.fill_volume(now, rng)
@@ -320,7 +324,7 @@ class Again(Restart):
             self.judge(promised | fresh, end)
         finally:
             unmount(self.place.state)
-        return doubtful, len(promised)
+        return len(promised)
 
     def end(self):
         self.place.end(keep=True)
@@ -338,17 +342,36 @@ def positions_of(again, count, rng):
                  for begin, _ in again.story["arrivals"].values() for k in range(-25, 15)}
     for group in (near_flush, near_file, set(range(1, len(log) + 1))):
         rest = sorted(group - chosen)
-        chosen |= set(rng.sample(rest, min(len(rest), count // 3)))
-    rest = sorted(set(range(1, len(log) + 1)) - chosen)
-    return sorted(chosen | set(rng.sample(rest, min(len(rest), max(0, count - len(chosen))))))
+        chosen |= set(rng.sample(rest, min(len(rest), -(-count // 3))))
+    return sorted(chosen)
+
+
+def walk(again, number, count, rng, done):
+    """At least `count` different states; where nothing is in doubt, a position has only one."""
+    before = -1
+    while before < sum(done["modes"].values()) < count:  # or there is none left
+        before = sum(done["modes"].values())
+        for position in positions_of(again, max(3, (count - before) // 3), rng):
+            for mode in MODES:
+                try:
+                    found = again.state(position, mode)
+                except (Failure, subprocess.TimeoutExpired) as failure:
+                    done["failures"].append(
+                        f"FAIL {again.kind}, seed {number}, before entry {position} of {len(again.log)}, {mode}: "
+                        f"{failure}\nagain: {sys.argv[0]} --again {again.directory} {position} {mode}")
+                    print(done["failures"][-1], flush=True)
+                    if len(done["failures"]) >= FAILURES_MAX:
+                        return
+                else:
+                    done["modes"][mode] += found is not None
+                    done["promised"] += found or 0
 
 
 def work(task):
-    """A recording and its states: (kind, states per mode, states that differ from a clean disk, promises, failures)."""
+    """A recording and its states."""
     kind, number, count = task
     rng = random.Random(number)
-    done = {"kind": kind, "modes": dict.fromkeys(MODES, 0), "doubtful": 0, "failures": [], "no_mount": 0,
-            "seconds": 0.0, "text": ""}
+    done = {"kind": kind, "modes": dict.fromkeys(MODES, 0), "promised": 0, "failures": [], "seconds": 0.0}
     started = time.monotonic()
     directory = tempfile.mkdtemp(prefix=f"power-cut.{kind}.")
     again = None
@@ -356,27 +379,10 @@ def work(task):
         Recorder(kind, directory, rng).record()
         recorded = time.monotonic() - started
         again = Again(directory)
-        for position in positions_of(again, count, rng):
-            for mode in MODES:
-                try:
-                    found = again.state(position, mode)
-                except (Failure, subprocess.TimeoutExpired) as failure:
-                    done["failures"].append(
-                        f"FAIL {kind}, seed {number}, before entry {position} of {len(again.log)}, {mode}: {failure}\n"
-                        f"again: {sys.argv[0]} --again {directory} {position} {mode}")
-                    print(done["failures"][-1], flush=True)
-                    if len(done["failures"]) >= FAILURES_MAX:
-                        return done
-                else:
-                    done["modes"][mode] += found is not None
-                    done["doubtful"] += bool(found and found[0])
-        done["no_mount"] = len(again.no_mount)
-        story = again.story
-        done["text"] = (f"{kind}, seed {number}: {len(again.log)} entries, {len(again.log.flushes)} of them flushes, "
-                        f"{story['sent']} readings, {len(story['arrivals'])} files, recorded in {recorded:.0f} s; "
-                        f"{sum(done['modes'].values())} states")
-        for text in again.no_mount:
-            done["text"] += f"\n  not mounted: {text}"
+        walk(again, number, count, rng, done)
+        print(f"{kind}, seed {number}: {len(again.log)} entries, {len(again.log.flushes)} of them flushes, "
+              f"{again.story['sent']} readings, {len(again.story['arrivals'])} files, recorded in {recorded:.0f} s; "
+              f"{sum(done['modes'].values())} states", flush=True)
     except (Failure, DiskError) as failure:
         done["failures"].append(f"FAIL {kind}, seed {number}, while it was recorded: {failure}")
         print(done["failures"][-1], flush=True)
@@ -386,27 +392,24 @@ def work(task):
         if not done["failures"]:
             shutil.rmtree(directory, ignore_errors=True)
         done["seconds"] = time.monotonic() - started
-    print(done["text"], flush=True)
     return done
 
 
 def tasks_for(kinds, states, rng):
-    """Recordings of at most 90 positions, each in all modes; those of one kind one after the other."""
-    each = -(-states // (len(kinds) * len(MODES)))
+    """Recordings of at most 270 states."""
+    each = -(-states // len(kinds))
     tasks = []
     while each > 0:
-        tasks += [(kind, rng.randrange(2**32), min(90, each)) for kind in kinds]
-        each -= 90
+        tasks += [(kind, rng.randrange(2**32), min(270, each)) for kind in kinds]
+        each -= 270
     return tasks
 
 
 def one_again(directory, position, mode):
     again = Again(directory)
     try:
-        found = again.state(int(position), mode)
-        print(f"{again.kind}, before entry {position}, {mode}: "
-              + (f"not mounted: {again.no_mount}" if found is None else
-                 f"{found[0]} writes in doubt, {found[1]} readings promised; all of them are there"))
+        print(f"{again.kind}, before entry {position}, {mode}: {len(again.past.doubtful(int(position)))} writes in doubt, "
+              f"{again.state(int(position), mode)} readings promised; all of them are there")
     except Failure as failure:
         print(f"FAIL: {failure}")
         sys.exit(1)
@@ -423,9 +426,9 @@ def sum_up(results, started):
             continue
         modes = {mode: sum(r["modes"][mode] for r in mine) for mode in MODES}
         total += sum(modes.values())
-        print(f"{kind}: {sum(modes.values())} states ({', '.join(f'{m} {n}' for m, n in modes.items())}; "
-              f"{sum(r['doubtful'] for r in mine)} with writes in doubt, {sum(r['no_mount'] for r in mine)} not mounted) "
-              f"of {len(mine)} recordings, {sum(r['seconds'] for r in mine):.0f} s")
+        print(f"{kind}: {sum(modes.values())} states ({', '.join(f'{m} {n}' for m, n in modes.items())}) of "
+              f"{len(mine)} recordings, {sum(r['promised'] for r in mine)} promised readings asked for, "
+              f"{sum(r['seconds'] for r in mine):.0f} s")
     print(f"{total} states, {time.monotonic() - started:.0f} s: "
           + (f"{failures} FAILED" if failures else "lost 0, twice 0, ghost 0, altered 0, overlapping names 0"))
     return failures == 0 and total > 0
@@ -439,7 +442,7 @@ def main():
     length = sys.argv[1] if len(sys.argv) > 1 else "short"
     if not kinds:
         return
-    states = {"short": 144, "long": 3240}.get(length) or int(length)
+    states = {"short": 120, "long": 3240}.get(length) or int(length)
     rng = random.Random(seed())
     started = time.monotonic()
     with multiprocessing.Pool(2, maxtasksperchild=1) as pool:
