@@ -1,6 +1,7 @@
 """T8: the disk below the state directory is full, and free again, over and over.
 
   full_disk.py [FILLS]      so many fills over all kinds of disk and both policies (default 24)
+  FILE_SYSTEMS="xfs btrfs" fills only these
 
 The state lies on a small file system of its own: tmpfs, and ext4, XFS, Btrfs images where loop devices and the tools are
 there (else named as skipped), each in a private mount namespace; and once below a file size limit (RLIMIT_FSIZE).
@@ -230,12 +231,13 @@ def main():
         os.execvp("unshare", ["unshare", "-m", sys.executable, "-B", *sys.argv])
     rng = random.Random(seed())
     done = 0
-    kinds = [(k, p) for k in KINDS for p in ("wait", "drop_oldest")]
+    wanted_kinds = os.environ.get("FILE_SYSTEMS", " ".join(k[0] for k in KINDS)).split()
+    kinds = [(k, p) for k in KINDS if k[0] in wanted_kinds for p in ("wait", "drop_oldest")]
     try:
         while done < wanted:
             before = done
             for kind, policy in kinds:
-                done += one_kind(*kind, policy, max(1, min(6, wanted // 4)), rng) if done < wanted else 0
+                done += one_kind(*kind, policy, max(1, min(6, wanted // len(kinds))), rng) if done < wanted else 0
             if done == before:
                 print("full_disk: skipped: no small file system can be made")
                 return

@@ -367,6 +367,8 @@ def kinds_here(recipe):
         return []
     here = []
     for kind in os.environ.get("FILE_SYSTEMS", " ".join(KINDS)).split():
+        if kind not in KINDS:
+            continue  # of another recipe
         if shutil.which(KINDS[kind][1][0]):
             here.append(kind)
         else:
