@@ -23,10 +23,12 @@ ENTRY = struct.Struct("<BBHIQQ")
 WRITE, FLUSH = 1, 2
 SECTOR = 512
 MIB = 1 << 20
-#        name    MiB, how it is made, options of the mount
-KINDS = {"ext4": (32, ["mkfs.ext4", "-q", "-F", "-m", "0"], []),
-         "xfs": (320, ["mkfs.xfs", "-q", "-f"], ["nouuid"]),
-         "btrfs": (200, ["mkfs.btrfs", "-q", "-f"], [])}
+# All of them write 4 KiB at least, and on page boundaries. fuse splits what crosses one, and the loop device takes a request of
+# which only the first part could be written for done (lo_complete_rq looks for short reads only): a refusal would be lost.
+#        name    MiB, how it is made, options of the mount, what the machine's start would try when it does not mount
+KINDS = {"ext4": (32, ["mkfs.ext4", "-q", "-F", "-m", "0", "-b", "4096"], [], ["e2fsck", "-f", "-y"]),
+         "xfs": (320, ["mkfs.xfs", "-q", "-f", "-s", "size=4096"], ["nouuid"], None),
+         "btrfs": (200, ["mkfs.btrfs", "-q", "-f"], [], ["btrfs", "rescue", "super-recover", "-y"])}
 
 
 # ------------------------------------------------------------------------------------------------- the server
@@ -164,7 +166,7 @@ def call(*command):
 
 
 def make_image(kind, path):
-    mib, make, _ = KINDS[kind]
+    mib, make = KINDS[kind][:2]
     with open(path, "wb") as image:
         image.truncate(mib * MIB)
     call(*make, path)
@@ -180,6 +182,19 @@ def mount(kind, path, target):
             if again == 19 or "loop device" not in str(error):
                 raise
             time.sleep(0.2)
+
+
+def mount_or_repair(kind, path, target):
+    """True: not at once. A superblock of two sectors of which one is new has a wrong checksum: the file system's business."""
+    try:
+        mount(kind, path, target)
+        return False
+    except DiskError:
+        if not KINDS[kind][3]:
+            raise
+    subprocess.run([*KINDS[kind][3], path], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    mount(kind, path, target)
+    return True
 
 
 def unmount(target, lazily=False):
@@ -214,6 +229,12 @@ class LoggedDisk:
         self.wait(lambda: os.path.exists(os.path.join(self.shown, "disk")), "nbdfuse")
         mount(kind, os.path.join(self.shown, "disk"), target)
         self.mounted = True
+        device = os.stat(target).st_dev
+        if kind == "btrfs":  # has a number of its own
+            device = os.stat(subprocess.run(["findmnt", "-no", "SOURCE", target], check=True, stdout=subprocess.PIPE,
+                                            text=True).stdout.strip()).st_rdev
+        with open(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/queue/max_sectors_kb", "w", encoding="ascii") as most:
+            most.write("64")  # one request, one write of fuse
 
     def wait(self, condition, what):
         end = time.monotonic() + 30

@@ -27,7 +27,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../e2e"), HERE]
 import plant  # noqa: E402
-from logged_disk import KINDS, MODES, DiskError, Log, LoggedDisk, Past, kinds_here, mount, unmount  # noqa: E402
+from logged_disk import KINDS, MODES, DiskError, Log, LoggedDisk, Past, kinds_here, mount_or_repair, unmount  # noqa: E402
 from more_power_cut import SMALL, Restart, quiet_place  # noqa: E402
 from plant import Failure, Feeder, fail, log_of, seed, wait_for  # noqa: E402
 
@@ -156,7 +156,7 @@ class Point(Restart):
             position = bisect.bisect_right([e[3] for e in log.entries], now)
             past.build(position, past.choose(position, cut, self.rng))
             image = past.image
-        mount(self.kind, image, self.place.state)
+        mount_or_repair(self.kind, image, self.place.state)
 
     def run(self):
         self.disk = LoggedDisk(self.kind, self.place.directory, self.place.state)

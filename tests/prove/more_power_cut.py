@@ -32,8 +32,8 @@ import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../e2e"), HERE]
-from logged_disk import (KINDS, MODES, DiskError, Log, LoggedDisk, Past, call, kinds_here, mount,  # noqa: E402
-                         unmount)
+from logged_disk import (KINDS, MODES, DiskError, Log, LoggedDisk, Past, call, kinds_here,  # noqa: E402
+                         mount_or_repair, unmount)
 from plant import (Failure, Feeder, Place, Verdict, fail, line_of, log_of, manifest_line, name_range,  # noqa: E402
                    rows_of, seed, wait_for)
 
@@ -287,7 +287,7 @@ class Again(Restart):
         self.past = Past(os.path.join(directory, "base.img"), self.log, self.place.directory)
         self.place.emulate()
         os.makedirs(self.place.data, exist_ok=True)
-        self.tried = set()
+        self.tried, self.repaired = set(), 0
 
     def promised(self, now):
         counts = {}
@@ -313,7 +313,7 @@ class Again(Restart):
         now = self.log.time(position)
         self.past.build(position, kept)
         try:
-            mount(self.kind, self.past.image, self.place.state)
+            self.repaired += mount_or_repair(self.kind, self.past.image, self.place.state)
         except DiskError as error:
             fail(f"not mounted: {error}")
         try:
@@ -371,7 +371,8 @@ def work(task):
     """A recording and its states."""
     kind, number, count = task
     rng = random.Random(number)
-    done = {"kind": kind, "modes": dict.fromkeys(MODES, 0), "promised": 0, "failures": [], "seconds": 0.0}
+    done = {"kind": kind, "modes": dict.fromkeys(MODES, 0), "promised": 0, "repaired": 0, "failures": [],
+            "seconds": 0.0}
     started = time.monotonic()
     directory = tempfile.mkdtemp(prefix=f"power-cut.{kind}.")
     again = None
@@ -388,6 +389,7 @@ def work(task):
         print(done["failures"][-1], flush=True)
     finally:
         if again:
+            done["repaired"] = again.repaired
             again.end()
         if not done["failures"]:
             shutil.rmtree(directory, ignore_errors=True)
@@ -428,6 +430,7 @@ def sum_up(results, started):
         total += sum(modes.values())
         print(f"{kind}: {sum(modes.values())} states ({', '.join(f'{m} {n}' for m, n in modes.items())}) of "
               f"{len(mine)} recordings, {sum(r['promised'] for r in mine)} promised readings asked for, "
+              f"{sum(r['repaired'] for r in mine)} times the file system had to be repaired first, "
               f"{sum(r['seconds'] for r in mine):.0f} s")
     print(f"{total} states, {time.monotonic() - started:.0f} s: "
           + (f"{failures} FAILED" if failures else "lost 0, twice 0, ghost 0, altered 0, overlapping names 0"))
