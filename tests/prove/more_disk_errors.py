@@ -35,7 +35,7 @@ FRAME, PARQUET, EVER = b"\xf6VUF", b"PAR1", 1 << 40
 #          name              what       with these bytes  how often    how it may end, besides 4
 FAULTS = {"journal-once": ("writes", FRAME, (1, 1), "goes on, rescued"),
           "journal-ever": ("writes", FRAME, (EVER, EVER), None),
-          "parquet-once": ("writes", PARQUET, (1, 1), "goes on"),
+          "parquet-once": ("writes", PARQUET, (1, 1), "goes on, told"),
           "parquet-ever": ("writes", PARQUET, (EVER, EVER), None),
           "writes-few": ("writes", b"", (1, 12), "may go on"),
           "writes-ever": ("writes", b"", (EVER, EVER), None),
@@ -143,6 +143,8 @@ class Point(Restart):
         bad, syncs = second_syncs(self.calls)
         if bad:
             fail(f"a descriptor was used after its sync failed: {bad[:3]}")
+        if not syncs and FAULTS[self.fault][3] == "goes on, told":
+            fail("the disk refused bytes of a file, and no sync of it failed")
         return syncs
 
     def well_again(self, cut):
