@@ -27,7 +27,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../e2e"), HERE]
 import plant  # noqa: E402
-from logged_disk import KINDS, MODES, DiskError, Log, LoggedDisk, Past, kinds_here, mount_or_repair, unmount  # noqa: E402
+from logged_disk import KINDS, MODES, Log, LoggedDisk, Past, kinds_here, mount_or_repair, unmount  # noqa: E402
 from more_power_cut import SMALL, Restart, quiet_place  # noqa: E402
 from plant import Failure, Feeder, fail, log_of, seed, wait_for  # noqa: E402
 
@@ -198,7 +198,7 @@ def work(task):
     found = None
     try:
         found = point.run()
-    except (Failure, DiskError, subprocess.TimeoutExpired) as failure:
+    except (Failure, OSError, subprocess.TimeoutExpired) as failure:
         print(f"FAIL {kind}, {fault}, seed {number}: {failure}\n(kept: {point.place.directory})\n"
               f"again: {sys.argv[0]} --again {kind} {fault} {number}", flush=True)
     finally:
