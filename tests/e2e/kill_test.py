@@ -1,18 +1,20 @@
-"""kill -9 at random moments: nothing durable is lost, nothing is there twice."""
+"""kill -9 at random moments: nothing durable is lost, nothing is there twice, and every number is accounted for."""
 import os
 import random
 import signal
 import struct
 import time
 
-from plant import Feeder, Verdict, fail, log_of, main, seed, trace_of, wait_for
+from ledger import Count, Ledger, OddFeeder, nothing_left, settled
+from plant import fail, free_port, log_of, main, seed, trace_of, wait_for
 
 KILLS = int(os.environ.get("KILLS", "100"))
+LAST = 1000  # readings of the last run, which is left alone
 
 
 def killed_at_random_moments(place):
     rng = random.Random(seed())
-    feeder = Feeder(rate=8000)
+    feeder = OddFeeder(rate=8000)
     feeder.start()
     place.emulate()
     durable = set()
@@ -28,26 +30,36 @@ def killed_at_random_moments(place):
         record = trace_of(child)
         if record:
             durable.update(feeder.durable(port, record[1]))
+    values, first, sent = left_alone(place, feeder)
+    durable.update(range(first, first + sent))
+    if len(durable) < LAST + KILLS:
+        fail(f"only {len(durable)} durable readings: the test has not tested anything")
+    ledger = Ledger(place, feeder)
+    ledger.judge(durable)
+    Count(first, sent).check(values)
+    packed = int(values["packed_files_total"])
+    if values["superseded_readings_total"] != sum(ledger.superseded[-packed:]) or not any(ledger.superseded[-packed:]):
+        fail(f"superseded {values['superseded_readings_total']:.0f}; in the last {packed} files: {ledger.superseded[-packed:]}")
+    nothing_left(place)
+
+
+def left_alone(place, feeder):
+    """The last run. Its metrics once all is delivered, and the readings it got: first, count."""
     feeder.sending = False
-    port = feeder.listen()
-    child = place.run(port)
-    wait_for("the last run to connect", 30, lambda: any(c[0] == port for c in feeder.connections))
+    port, status = feeder.listen(), free_port()
+    child = place.run(port, VOLUME_UPLOADER_STATUS_LISTEN=f"127.0.0.1:{status}")
+    wait_for("the last run to connect", 60, lambda: any(c[0] == port for c in feeder.connections))
     first = feeder.sent()
+    feeder.max_n = first + LAST
     feeder.sending = True
-    feeder.max_n = first + 1000
-    wait_for("the last readings to be sent", 30, lambda: feeder.sent() == first + 1000)
-    time.sleep(0.3)
+    wait_for("the last readings to be sent", 60, lambda: feeder.sent() == first + LAST)
+    values = wait_for("the last readings to be delivered and the sums to be exact", 120,
+                      lambda: settled(status, Count(first, LAST).lines))
     child.send_signal(signal.SIGTERM)
     if child.wait(60) != 0:
         fail(f"the last run ended with {child.returncode}:\n{log_of(child)}")
-    durable.update(range(first, first + 1000))
     feeder.stop()
-    if len(durable) < 1000 + KILLS:
-        fail(f"only {len(durable)} durable readings: the test has not tested anything")
-    Verdict(place).check(durable, feeder.sent())
-    left = [n for n in os.listdir(os.path.join(place.state, "outbox")) if n.endswith(".parquet")]
-    if left:
-        fail(f"files left in the outbox after a clean stop: {left}")
+    return values, first, LAST
 
 
 def a_promise_names_its_readings(place):

@@ -18,7 +18,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 import plant  # noqa: E402
-from plant import Feeder, Failure, Place, Verdict, fail, log_of, rows_of, seed, trace_of, wait_for  # noqa: E402
+from ledger import Ledger, OddFeeder  # noqa: E402
+from plant import Failure, Place, fail, log_of, rows_of, seed, trace_of  # noqa: E402
 
 CALLS = ["write", "pwrite64", "fdatasync", "fsync", "renameat", "unlinkat", "ftruncate", "fallocate"]
 READINGS = 2500
@@ -32,7 +33,7 @@ class Bench:
 
     def __init__(self):
         self.place = Place()
-        self.feeder = Feeder(rate=30000)
+        self.feeder = OddFeeder(rate=30000)
         self.feeder.max_n = 0
         self.feeder.start()
         self.place.emulate()
@@ -101,7 +102,7 @@ class Bench:
             if self.waits() and not self.live():
                 fail("a run that was left alone was not clean")
         with contextlib.redirect_stdout(io.StringIO()):  # a line a point is too much
-            Verdict(self.place, self.rows).check(self.durable, self.feeder.sent())
+            Ledger(self.place, self.feeder, self.rows).judge(self.durable)
         return not clean
 
     def end(self, keep=False):
