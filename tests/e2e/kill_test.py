@@ -36,7 +36,7 @@ def killed_at_random_moments(place):
         fail(f"only {len(durable)} durable readings: the test has not tested anything")
     ledger = Ledger(place, feeder)
     ledger.judge(durable)
-    Count(first, sent).check(values)
+    Count((first, sent)).check(values)
     packed = int(values["packed_files_total"])
     if values["superseded_readings_total"] != sum(ledger.superseded[-packed:]) or not any(ledger.superseded[-packed:]):
         fail(f"superseded {values['superseded_readings_total']:.0f}; in the last {packed} files: {ledger.superseded[-packed:]}")
@@ -54,7 +54,7 @@ def left_alone(place, feeder):
     feeder.sending = True
     wait_for("the last readings to be sent", 60, lambda: feeder.sent() == first + LAST)
     values = wait_for("the last readings to be delivered and the sums to be exact", 120,
-                      lambda: settled(status, Count(first, LAST).lines))
+                      lambda: settled(status, Count((first, LAST)).lines))
     child.send_signal(signal.SIGTERM)
     if child.wait(60) != 0:
         fail(f"the last run ended with {child.returncode}:\n{log_of(child)}")

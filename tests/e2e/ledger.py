@@ -53,6 +53,8 @@ class OddFeeder(Feeder):
     def __init__(self, *arguments, **more):
         super().__init__(*arguments, **more)
         self.next = self.begin()
+        self.hang_up = False  # asked to: in the middle of a line
+        self.cut_lines = 0
 
     def begin(self):
         return -(-self.next // BLOCK) * BLOCK
@@ -68,6 +70,15 @@ class OddFeeder(Feeder):
             f'{{"type":"data;pt=number","resource":"krn:ad:asset-{series}/stream-{series}",'
             f'"id":"00000000-0000-4000-8000-{n:012x}","timestamp":"{timestamp_text(BASE_US + offset_us)}",'
             f'"payload":{payload_of(n)!r}}}\n').encode()
+
+    def leaves(self, peer):
+        if not self.hang_up:
+            return False
+        peer.settimeout(30)
+        peer.sendall(b'{"type":"data;pt=nu')
+        self.cut_lines += 1
+        self.hang_up = False
+        return True
 
     def spans(self):
         """(first, count) of each connection that sent a reading, in their order."""
@@ -214,12 +225,13 @@ def settled(port, lines):
 
 
 class Count:
-    """What a run must have counted that received everything of one connection."""
+    """What a run must have counted that received everything of these connections: (first, count)."""
 
-    def __init__(self, first, count):
-        self.readings = count
-        self.rejected = sum(broken_before(n) for n in range(first, first + count))
-        self.ignored = 1 + sum(ignored_before(n) for n in range(first, first + count))  # 1: the manifest
+    def __init__(self, *spans, connections=1, cut_lines=0):
+        numbers = [n for first, count in spans for n in range(first, first + count)]
+        self.readings = len(numbers)
+        self.rejected = sum(map(broken_before, numbers)) + cut_lines
+        self.ignored = sum(map(ignored_before, numbers)) + connections  # a manifest each
         self.lines = self.readings + self.rejected + self.ignored
 
     def check(self, values):

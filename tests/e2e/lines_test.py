@@ -41,7 +41,7 @@ def run_over(place, feeder):
 
 def a_bad_line_keeps_the_connection(place):
     values, ledger = run_over(place, OddFeeder(rate=6000))
-    Count(0, READINGS).check(values)
+    Count((0, READINGS)).check(values)
     if values["connections_total"] != 1:
         fail(f"{values['connections_total']:.0f} connections")
     if values["superseded_readings_total"] != sum(ledger.superseded) or not sum(ledger.superseded):
@@ -59,7 +59,7 @@ def a_bad_line_keeps_the_connection(place):
 
 def a_line_too_long_keeps_it_too(place):
     values, _ = run_over(place, LongFeeder(rate=6000))
-    wanted = Count(0, READINGS)
+    wanted = Count((0, READINGS))
     wanted.rejected += READINGS // 500
     wanted.lines += READINGS // 500
     wanted.check(values)

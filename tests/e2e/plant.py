@@ -95,6 +95,10 @@ class Feeder(threading.Thread):
         """A connection begins: the number of its first reading."""
         return self.next
 
+    def leaves(self, _peer):
+        """True: the feeder ends this connection."""
+        return False
+
     def run(self):
         while self.running:
             with self.lock:
@@ -120,7 +124,7 @@ class Feeder(threading.Thread):
             self.connections.append((port, self.next, ends))
         offset = len(manifest)
         peer.setblocking(False)
-        while self.running:
+        while self.running and not self.leaves(peer):
             try:
                 if peer.recv(4096) == b"":
                     return

@@ -136,7 +136,7 @@ def fills(place, disk, policy, count, rng):
     wait_for("the outbox to be empty", 120, lambda: not waiting(place))
     spans = feeder.spans()
     if len(spans) == 1:  # else the number of lines is not known: the last of a connection may be cut
-        counts = Count(*spans[0])
+        counts = Count(*spans)
         counts.check(wait_for("the sums to be exact", 60, lambda: settled(status, counts.lines)))
     child.send_signal(signal.SIGTERM)
     if child.wait(90) != 0:
@@ -240,4 +240,5 @@ def main():
         sys.exit(1)
 
 
-main()
+if __name__ == "__main__":
+    main()
