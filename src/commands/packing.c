@@ -92,7 +92,9 @@ static void work(struct pipeline *p, struct pack *pack)
             pipeline_break(p, "pack", &err);
             return;
         } else {
-            if (err.kind == ERR_FULL)
+            /* Without a code it was the limits that said so: as their own witness they would stay
+             * full for ever, whoever makes room. */
+            if (err.kind == ERR_FULL && err.code)
                 limits_said_full(p->limits);
             tell_state(p, &last, &err);
             publish(p, pack);

@@ -231,6 +231,50 @@ def full_file_system(place):
     Verdict(place).check(list(range(durable)) + list(range(READINGS, again.max_n)), again.max_n)
 
 
+def fill(path):
+    """All there is, and what the program gives back meanwhile."""
+    try:
+        with open(path, "ab", buffering=0) as other:
+            while True:
+                other.write(b"x" * 65536)
+    except OSError:
+        pass
+
+
+def room_made_by_others(place):
+    """Full to the last byte and the workspace away, until packing waits as well; then somebody else makes room."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", place.state], check=True)
+    feeder = Feeder(rate=20000)
+    feeder.start()
+    place.emulate()
+    place.faults(DOWN)
+    child = place.run(feeder.port, VOLUME_UPLOADER_FREE_BYTES_MIN="1", VOLUME_UPLOADER_BATCH_SIZE="4000",
+                      VOLUME_UPLOADER_SEGMENT_BYTES="1MiB", VOLUME_UPLOADER_UPLOAD_PARALLEL="1")
+    journal = os.path.join(place.state, "journal")
+    wait_for("segments that wait for their file", 60, lambda: os.path.isdir(journal) and sum(
+        name.endswith(".seg") and name != "spare.seg" for name in os.listdir(journal)) > 4)
+    filler = os.path.join(place.state, "of-somebody-else")
+
+    def stuck():
+        fill(filler)
+        return "intake_paused" in log_of(child) and "packing waits" in log_of(child)
+
+    wait_for("all to be full", 60, stuck)
+    for _ in range(20):  # and so it stays: what was given back meanwhile is taken, too
+        time.sleep(0.2)
+        fill(filler)
+    seen = log_of(child).count("intake_resumed")
+    os.unlink(filler)
+    wait_for("reading to go on, without a delivery", 60, lambda: log_of(child).count("intake_resumed") > seen)
+    feeder.stop()
+    place.faults(None, method="DELETE")
+    sent = feeder.sent()
+    wait_for("all to be delivered", 120, lambda: f"readings={sent} " in log_of(child) or not [
+        name for name in os.listdir(os.path.join(place.state, "outbox")) if name.endswith(".parquet")])
+    stop(child)
+    Verdict(place).check(range(sent), sent)
+
+
 def private_mounts():
     """True in a mount namespace of our own: a mount made there is nobody else's and ends with us."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -239,19 +283,27 @@ def private_mounts():
     return subprocess.run(["mount", "--make-rprivate", "/"], check=False, capture_output=True).returncode == 0
 
 
-def on_a_full_file_system(place):
+def on_a_file_system_of_its_own(place, test):
     if not private_mounts():
-        print("skipped on_a_full_file_system: needs root and a mount namespace", flush=True)
+        print("skipped: needs root and a mount namespace", flush=True)
         return
     os.mkdir(place.state, 0o700)
     try:
-        full_file_system(place)
+        test(place)
     finally:
         for child in place.children:
             if child.poll() is None:
                 child.kill()
                 child.wait()
         subprocess.run(["umount", place.state], check=False)
+
+
+def on_a_full_file_system(place):
+    on_a_file_system_of_its_own(place, full_file_system)
+
+
+def on_one_that_others_make_room_on(place):
+    on_a_file_system_of_its_own(place, room_made_by_others)
 
 
 def one_at_a_time_delivers_all_at_a_stop(place):
@@ -273,4 +325,4 @@ def one_at_a_time_delivers_all_at_a_stop(place):
 
 if __name__ == "__main__":
     main(one_at_a_time_delivers_all_at_a_stop, wait_pauses_and_goes_on, wait_outlives_a_restart,
-         drop_oldest_counts_what_goes, on_a_full_file_system)
+         drop_oldest_counts_what_goes, on_a_full_file_system, on_one_that_others_make_room_on)

@@ -74,8 +74,7 @@ class OddFeeder(Feeder):
     def leaves(self, peer):
         if not self.hang_up:
             return False
-        peer.settimeout(30)
-        peer.sendall(b'{"type":"data;pt=nu')
+        self.send(peer, b'{"type":"data;pt=nu')
         self.cut_lines += 1
         self.hang_up = False
         return True

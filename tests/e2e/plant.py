@@ -144,11 +144,19 @@ class Feeder(threading.Thread):
                     ends.append(offset + len(chunk))
                 self.next += count
             offset += len(chunk)
-            peer.setblocking(True)
-            peer.settimeout(30)
-            peer.sendall(chunk)
-            peer.setblocking(False)
+            self.send(peer, chunk)
             time.sleep(0.01)
+
+    def send(self, peer, data):
+        """All of it, however long the other side does not read: what was begun must not be given up."""
+        peer.settimeout(0.2)
+        left = memoryview(data)
+        while left and self.running:
+            try:
+                left = left[peer.send(left):]
+            except TimeoutError:
+                pass
+        peer.setblocking(False)
 
     def durable(self, port, stream_offset):
         """The readings of the one connection to `port` whose lines end at or before stream_offset."""

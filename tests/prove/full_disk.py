@@ -130,10 +130,10 @@ def fills(place, disk, policy, count, rng):
         if child.poll() is not None:
             fail(f"ended by itself with {child.returncode}:\n{log_of(child)}")
         at = feeder.sent()
-        wait_for("readings to be taken again", 60, lambda: feeder.sent() > at + 500)
+        wait_for("readings to be taken again", 120, lambda: feeder.sent() > at + 500)
     feeder.sending = False
     time.sleep(2.5)  # the last segment is closed and packed by its age; a ship that backs off tries again
-    wait_for("the outbox to be empty", 120, lambda: not waiting(place))
+    wait_for("the outbox to be empty", 400, lambda: not waiting(place))  # after a long outage: a backoff of minutes
     spans = feeder.spans()
     if len(spans) == 1:  # else the number of lines is not known: the last of a connection may be cut
         counts = Count(*spans)
@@ -158,10 +158,12 @@ def file_size_limit(place):
         child = place.run(port, "--stop-ms=60s", **SMALL)
         if limit is not None:
             resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, limit))
-        time.sleep(1.5)
+        wait_for("the run to read, or to end", 60,
+                 lambda: child.poll() is not None or any(c[0] == port and c[2] for c in feeder.connections))
+        time.sleep(1)
         if limit is None:
-            wait_for("the last run to read", 30, lambda: any(c[0] == port for c in feeder.connections))
-            time.sleep(1)
+            at = feeder.sent()
+            wait_for("the last run to read", 120, lambda: feeder.sent() > at + 20000)
             feeder.sending = False
             time.sleep(0.5)
         child.send_signal(signal.SIGTERM)
