@@ -167,6 +167,20 @@ static bool delete_segments(struct pack *p, size_t count, struct err *err)
     return true;
 }
 
+/* The directory had no room for a longer name (XFS takes a block for it now and then), so the file has
+ * none, and the segments are all there is. What it took is free again: the next try fits. */
+static bool put_back(struct pack *p, int fd, struct err *err)
+{
+    struct err why = *err;
+
+    if (!outbox_abort(&p->box, err))
+        return break_down(p, err);
+    file_drop(fd);
+    limits_said_full(p->limits);
+    *err = why;
+    return err_wrap(err, "packing waits for a delivery");
+}
+
 static bool commit_file(struct pack *p, size_t count, const struct build_result *built,
     struct pack_done *ret, struct err *err)
 {
@@ -196,7 +210,7 @@ static bool commit_file(struct pack *p, size_t count, const struct build_result 
     /* When one of these fails, the descriptor is left open on purpose: its lock keeps ship from
      * sending a file whose segments may still be there at the next start. */
     if (!outbox_put(&p->box, &done.entry.name, built->bytes, err))
-        return break_down(p, err);
+        return err->kind == ERR_FULL ? put_back(p, built->fd, err) : break_down(p, err);
     if (!delete_segments(p, count, err))
         return false;
     file_drop(built->fd);
