@@ -144,12 +144,32 @@ static bool drop_one(struct uploader *u, struct item *item, bool *ret_go_on)
     return true;
 }
 
+/* What was answered with success and lacks only its confirmation comes last: it is most likely in the
+ * volume, and would be counted as dropped all the same. NULL: all are in flight. */
+static struct item *oldest_to_drop(const struct uploader *u)
+{
+    struct item *sent = NULL;
+
+    for (size_t i = 0; i < u->queue.count; i++) {
+        struct item *item = &u->queue.items[i];
+
+        if (item->step != ITEM_WAITS)
+            continue;
+        if (item->next == NEXT_SEND || item->next == NEXT_REPAIR)
+            return item;
+        if (!sent)
+            sent = item;
+    }
+    return sent;
+}
+
 /* From a limit down to 80 %, oldest first, nothing that is in flight. Freed space shows in the file
  * system's answer a second later only: wait for it rather than drop too much. */
 static bool drop_oldest(struct uploader *u, int64_t now)
 {
     struct limits *limits = u->box->limits;
     enum limits_level level;
+    struct item *item;
     bool go_on = true;
     int dropped = 0;
 
@@ -157,10 +177,8 @@ static bool drop_oldest(struct uploader *u, int64_t now)
         return true;
     level = limits_check(limits, now);
     u->dropping = level == LIMITS_REACHED || (u->dropping && level == LIMITS_HIGH);
-    for (size_t i = 0; i < u->queue.count && u->dropping && go_on && dropped < DROPS_A_STEP; i++) {
-        if (u->queue.items[i].step != ITEM_WAITS)
-            continue;
-        if (!drop_one(u, &u->queue.items[i], &go_on))
+    while (u->dropping && go_on && dropped < DROPS_A_STEP && (item = oldest_to_drop(u))) {
+        if (!drop_one(u, item, &go_on))
             return false;
         dropped += go_on;
         u->dropping = limits_check(limits, now) != LIMITS_FINE;

@@ -140,9 +140,11 @@ class Ledger:
                         key=lambda piece: piece[0])
         end, gaps = 0, 0
         for first, last, numbers in pieces:
-            if first != end + 1:
-                self.misplaced.append(f"sequence numbers {min(first, end + 1)} to {max(first - 1, end)}")
-            end = last
+            if first > end + 1:
+                self.misplaced.append(f"numbers {end + 1} to {first - 1} are nowhere")
+            elif first <= end:
+                self.misplaced.append(f"numbers {first} to {min(end, last)} are there twice")
+            end = max(end, last)
             if numbers is None:
                 gaps += last - first + 1
                 continue

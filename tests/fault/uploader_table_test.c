@@ -732,6 +732,38 @@ static void drop_oldest_writes_the_gap_first(void **state)
     assert_int_equal(uploader_counters(up)->delivered_files, 2);
 }
 
+static void what_lacks_only_its_confirmation_is_dropped_last(void **state)
+{
+    struct err err;
+    struct uploader_options options = {
+        .parallel = 1, .folder = FOLDER, .drop_oldest = true, .retry_first_us = 3600000000};
+
+    (void)state;
+    uploader_free(up);
+    up = uploader_new(&box, ws, NULL, &options, &err);
+    rule("HEAD", "/fs/files/", 0, ANSWER, 503, "", "");
+    box_add(1, 100, false);
+    for (int turns = 0; turns < 200 && !seen[UPLOADER_ILL]; turns++)
+        run_ms(20);
+    assert_int_equal(server_count(server, "HEAD", "/fs/files/"), 1);
+    for (uint64_t i = 1; i < 4; i++)
+        box_add(1 + 10 * i, 100, false);
+    box_levels[0] = LIMITS_REACHED;
+    box_levels[1] = LIMITS_HIGH;
+    box_level = 0;
+    for (int turns = 0; turns < 200 && seen[UPLOADER_DROPPED] < 2; turns++)
+        run_ms(20);
+    assert_string_equal(box_log, "gap-dropped 11\ndone 11\ngap-dropped 21\ndone 21\n");
+    /* It goes when nothing else is left: a full disk must get room. */
+    for (size_t i = 0; i < 8; i++)
+        box_levels[i] = LIMITS_REACHED;
+    for (int turns = 0; turns < 400 && seen[UPLOADER_DROPPED] < 4; turns++)
+        run_ms(20);
+    assert_string_equal(box_log + strlen("gap-dropped 11\ndone 11\ngap-dropped 21\ndone 21\n"),
+        "gap-dropped 31\ndone 31\ngap-dropped 1\ndone 1\n");
+    assert_int_equal(uploader_counters(up)->dropped_readings, 40);
+}
+
 static void below_the_limit_nothing_is_dropped(void **state)
 {
     struct err err;
@@ -851,6 +883,7 @@ int main(void)
         TEST(disk_trouble_is_local),
         TEST(a_broken_outbox_stops_for_good),
         TEST(drop_oldest_writes_the_gap_first),
+        TEST(what_lacks_only_its_confirmation_is_dropped_last),
         TEST(below_the_limit_nothing_is_dropped),
         TEST(wait_is_the_default_at_the_limit),
         TEST(a_cut_leaves_the_file),
