@@ -1,6 +1,6 @@
 # The front door: one line a target; the work is in CMake and scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test interop prove prove-long bench install package package-test kelvin-app docs fuzz format lint release check clean packages
+.PHONY: help demo test interop prove prove-long coverage bench install package package-test kelvin-app docs fuzz format lint release check clean packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,8 +20,12 @@ prove: packages ## no reading lost, none twice: docs/durability-report.md, in te
 	@scripts/prove
 
 prove-long: packages ## the same in full (hours)
-	@scripts/install-packages prove
+	@scripts/install-packages prove lint
 	@scripts/prove long
+
+coverage: packages ## branches of journal, outbox, uploader and pack that no test takes (docs/coverage-exceptions.md)
+	@scripts/install-packages test
+	@scripts/coverage
 
 bench: packages ## the figures of docs/performance.md
 	@scripts/bench

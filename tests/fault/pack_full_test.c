@@ -60,7 +60,8 @@ static void no_room_for_a_name(bool with_reserve)
         assert_int_equal(rig_length(&p.rig, "outbox", OUTBOX_TEMP), -1);
         assert_int_equal(limits_check(&p.rig.limits, clock_mono_us()), LIMITS_REACHED);
     }
-    assert_true(limits_used(&p.rig.limits) <= used + 65536 + pack_rig_options().segment_bytes * 9 / 4);
+    assert_true(
+        limits_used(&p.rig.limits) <= used + 65536 + pack_rig_options().segment_bytes * 9 / 4);
     for (int i = 0; i < 10; i++) { /* full, as said: one at a time */
         if (pack_step(pack, true, &result, &done, &p.rig.err) && result == PACK_FILE)
             readings += done.rows + done.superseded;
