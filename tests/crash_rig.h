@@ -1,7 +1,7 @@
 /* tests/crash_rig.h: disk calls that fail at the nth time, and a process or a machine that stops there.
  *
  * For fault tests that link with
- *   --wrap of openat write pwrite pread fsync fdatasync renameat unlinkat ftruncate fallocate close
+ *   --wrap of openat64 write pwrite64 pread64 fsync fdatasync renameat unlinkat ftruncate64 fallocate64 close
  * A stop makes every later call fail, so nothing more reaches the disk. A power cut also takes back
  * what was not synced: names go back to what they were at the last sync of their directory, and files
  * whose data was not synced lose half of it. (durability.md 2: that is allowed; so is less.)
@@ -49,28 +49,28 @@ static struct {
 
 extern int rig_quiet_now(void);
 
-int __real_openat(int dirfd, const char *path, int flags, ...);
+int __real_openat64(int dirfd, const char *path, int flags, ...);
 ssize_t __real_write(int fd, const void *data, size_t len);
-ssize_t __real_pwrite(int fd, const void *data, size_t len, off_t at);
-ssize_t __real_pread(int fd, void *data, size_t len, off_t at);
+ssize_t __real_pwrite64(int fd, const void *data, size_t len, off_t at);
+ssize_t __real_pread64(int fd, void *data, size_t len, off_t at);
 int __real_fsync(int fd);
 int __real_fdatasync(int fd);
 int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
 int __real_unlinkat(int dirfd, const char *path, int flags);
-int __real_ftruncate(int fd, off_t len);
-int __real_fallocate(int fd, int mode, off_t at, off_t len);
+int __real_ftruncate64(int fd, off_t len);
+int __real_fallocate64(int fd, int mode, off_t at, off_t len);
 int __real_close(int fd);
 
-int __wrap_openat(int dirfd, const char *path, int flags, ...);
+int __wrap_openat64(int dirfd, const char *path, int flags, ...);
 ssize_t __wrap_write(int fd, const void *data, size_t len);
-ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t at);
-ssize_t __wrap_pread(int fd, void *data, size_t len, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at);
+ssize_t __wrap_pread64(int fd, void *data, size_t len, off_t at);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
 int __wrap_unlinkat(int dirfd, const char *path, int flags);
-int __wrap_ftruncate(int fd, off_t len);
-int __wrap_fallocate(int fd, int mode, off_t at, off_t len);
+int __wrap_ftruncate64(int fd, off_t len);
+int __wrap_fallocate64(int fd, int mode, off_t at, off_t len);
 int __wrap_close(int fd);
 
 static bool crash_hit(void)
@@ -230,7 +230,7 @@ static inline void crash_arm(enum fault_mode mode, long at, int error)
     crash.fired = crash.dead = false;
 }
 
-int __wrap_openat(int dirfd, const char *path, int flags, ...)
+int __wrap_openat64(int dirfd, const char *path, int flags, ...)
 {
     va_list args;
     mode_t mode = 0;
@@ -240,7 +240,7 @@ int __wrap_openat(int dirfd, const char *path, int flags, ...)
         mode = va_arg(args, mode_t);
         va_end(args);
     }
-    return crash_hit() ? -1 : __real_openat(dirfd, path, flags, mode);
+    return crash_hit() ? -1 : __real_openat64(dirfd, path, flags, mode);
 }
 
 ssize_t __wrap_write(int fd, const void *data, size_t len)
@@ -251,17 +251,17 @@ ssize_t __wrap_write(int fd, const void *data, size_t len)
     return __real_write(fd, data, len);
 }
 
-ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t at)
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at)
 {
     if (crash_hit())
         return -1;
     crash_mark(fd, true);
-    return __real_pwrite(fd, data, len, at);
+    return __real_pwrite64(fd, data, len, at);
 }
 
-ssize_t __wrap_pread(int fd, void *data, size_t len, off_t at)
+ssize_t __wrap_pread64(int fd, void *data, size_t len, off_t at)
 {
-    return crash_hit() ? -1 : __real_pread(fd, data, len, at);
+    return crash_hit() ? -1 : __real_pread64(fd, data, len, at);
 }
 
 /* What a failed sync of a new file means: its pages are dropped, and the next sync says success. */
@@ -273,7 +273,7 @@ static void crash_lose(int fd)
 
     crash_path(path, fd, "");
     if (strstr(path, "/outbox/") && fstat(fd, &st) == 0 &&
-        __real_ftruncate(fd, st.st_size / 2) != 0)
+        __real_ftruncate64(fd, st.st_size / 2) != 0)
         abort();
     errno = error;
 }
@@ -340,18 +340,18 @@ int __wrap_unlinkat(int dirfd, const char *name, int flags)
     return n;
 }
 
-int __wrap_ftruncate(int fd, off_t len)
+int __wrap_ftruncate64(int fd, off_t len)
 {
     if (crash_hit())
         return -1;
-    return __real_ftruncate(fd, len);
+    return __real_ftruncate64(fd, len);
 }
 
-int __wrap_fallocate(int fd, int mode, off_t at, off_t len)
+int __wrap_fallocate64(int fd, int mode, off_t at, off_t len)
 {
     if (crash_hit())
         return -1;
-    return __real_fallocate(fd, mode, at, len);
+    return __real_fallocate64(fd, mode, at, len);
 }
 
 int __wrap_close(int fd)

@@ -29,7 +29,7 @@ def volume():
     return files
 
 
-def verdict(files, gaps="", durable=None):
+def verdict(files, gaps="", durable=None, dropped=False):
     """None, or what the ledger says."""
     state = tempfile.mkdtemp(prefix="volume-uploader-ledger.")
     with open(os.path.join(state, "gaps.log"), "w", encoding="ascii") as log:
@@ -38,7 +38,7 @@ def verdict(files, gaps="", durable=None):
     feeder = types.SimpleNamespace(spans=lambda: SPANS)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            Ledger(place, feeder, lambda path: files[path]).judge(ORDER if durable is None else durable)
+            Ledger(place, feeder, lambda path: files[path]).judge(ORDER if durable is None else durable, dropped)
     except Failure as failure:
         return str(failure)
     finally:
@@ -91,6 +91,13 @@ def main():
         fail("a gap passes for a delivery")
     if verdict(volume(), json.dumps(gap) + "\n") is None:
         fail("a gap of what was delivered passes")
+    name = os.path.basename(list(volume())[1])
+    if verdict(volume(), json.dumps(dict(gap, where=name)) + "\n") is None:
+        fail("a gap passes where nothing may be dropped")
+    if verdict(volume(), json.dumps(dict(gap, where=name)) + "\n", dropped=True) is not None:
+        fail("a file that was dropped without its confirmation, and is there, does not pass")
+    if verdict(volume(), json.dumps(dict(gap, where="another")) + "\n", dropped=True) is None:
+        fail("a gap of what was delivered passes for a drop")
     if verdict(volume(), durable=ORDER + [90]) is None:
         fail("a durable reading is missing, and nothing is said")
     place = types.SimpleNamespace(files=lambda: ["/x-1-2-0.parquet", "/x-2-3-0.parquet"])

@@ -2,7 +2,7 @@
  * the machine stopping there; afterwards the program starts again, as often as it takes, and every
  * reading must be in the volume exactly once (or superseded, or counted as a gap).
  *
- * wrap: openat write pwrite pread fsync fdatasync renameat unlinkat ftruncate fallocate close */
+ * wrap: openat64 write pwrite64 pread64 fsync fdatasync renameat unlinkat ftruncate64 fallocate64 close */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -86,10 +86,13 @@ def judge(place, feeder, policy):
     ledger = Ledger(place, feeder)
     with contextlib.redirect_stdout(io.StringIO()):
         dropped = ledger.judge(sent, dropped=policy != "wait")
-    if any(reason != "dropped" for _, _, reason in ledger.gaps):
+    if any(reason != "dropped" for _, _, reason, _ in ledger.gaps):
         fail(f"gaps that are none: {ledger.gaps}")
     nothing_left(place)
-    return f"{len(sent)} readings, {ledger.rows} rows, {sum(ledger.superseded)} superseded, {dropped} dropped and counted"
+    text = f"{len(sent)} readings, {ledger.rows} rows, {sum(ledger.superseded)} superseded, {dropped} dropped and counted"
+    if ledger.dropped_yet_there:
+        text += f" ({len(ledger.dropped_yet_there)} files without confirmation dropped as well, and yet there)"
+    return text
 
 
 def waiting(place):
@@ -161,9 +164,8 @@ def file_size_limit(place):
         child = place.run(port, "--stop-ms=60s", **SMALL)
         if limit is not None:
             resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, limit))
-        wait_for("the run to read, or to end", 60,
-                 lambda: child.poll() is not None or any(c[0] == port and c[2] for c in feeder.connections))
-        time.sleep(1)
+        wait_for("the run to begin, or to end", 60, lambda: child.poll() is not None or "recovered" in log_of(child))
+        time.sleep(1.5)
         if limit is None:
             at = feeder.sent()
             wait_for("the last run to read", 120, lambda: feeder.sent() > at + 20000)
