@@ -384,6 +384,8 @@ static inline void rig_read_gaps(const struct pack_rig *p, uint8_t *ret_in_gap, 
         const char *at = strstr(line, "\"from_seq\":");
         uint64_t from, to;
 
+        if (!strstr(line, "}\n")) /* cut by a crash: its loss did not happen, or is written again */
+            continue;
         if (!at || sscanf(at, "\"from_seq\":%" SCNu64 ",\"to_seq\":%" SCNu64, &from, &to) != 2)
             abort();
         for (uint64_t seq = from; seq <= to && seq < p->next_seq; seq++) {
