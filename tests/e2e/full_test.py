@@ -72,7 +72,7 @@ def until_settled(child, feeder):
             seen.update(next=feeder.next, since=time.monotonic())
         return time.monotonic() - seen["since"] > 4 or child.poll() is not None
 
-    wait_for("the intake to stay paused", 120, unchanged)
+    wait_for("the intake to stay paused", 300, unchanged)
     if child.poll() is not None:
         fail(f"ended with {child.returncode}")
 
