@@ -38,6 +38,7 @@ class Side:
     def __init__(self, sock):
         self.sock, self.rest = sock, b""
         sock.settimeout(180)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def more(self):
         try:
