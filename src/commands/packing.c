@@ -77,6 +77,7 @@ static void work(struct pipeline *p, struct pack *pack)
 
         if (all && too_late(p))
             return; /* what is closed stays in the journal */
+        pack_set_held(pack, atomic_load(&p->held_files));
         if (pack_step(pack, all, &result, &done, &err)) {
             tell_state(p, &last, NULL);
             publish(p, pack);

@@ -38,6 +38,7 @@ struct pipeline {
     atomic_bool reload_secrets;            /* SIGHUP: ship reads them again */
     atomic_int_least64_t intake_turn_us;   /* monotonic; intake went round */
     atomic_int_least64_t stop_deadline_us; /* monotonic; 0: not stopping */
+    atomic_uint_least64_t held_files;      /* of the outbox, waiting by themselves: ship to pack */
     int64_t refused_look_us;               /* ship's: when to look into refused/ again */
 };
 

@@ -31,6 +31,7 @@ static void publish(struct pipeline *p, struct uploader *u)
     counter_set(&c->dropped_readings, n->dropped_readings);
     counter_set(&c->sent_bytes, n->sent_bytes);
     counter_set(&c->waiting_files, n->waiting_files);
+    atomic_store(&p->held_files, n->held_files);
     counter_set(&c->waiting_bytes, n->waiting_bytes);
     counter_set(&c->waiting_readings, n->waiting_readings);
     counter_set(&c->gap_readings, gaps_readings(p->gaps));

@@ -33,6 +33,7 @@ struct pack {
     int64_t used_us;    /* monotonic; the last time there was something to do */
     uint64_t doubt_seq; /* this segment could not be read once */
     unsigned failures;  /* files in a row that could not be written or synced */
+    uint64_t held;      /* files of the outbox that wait by themselves */
     bool dropping;      /* from a limit down to 80 % */
     bool broken;        /* a commit failed half-way: only a new start knows what the disk holds */
     struct err broken_err;
@@ -97,6 +98,11 @@ static uint64_t closed_bytes(const struct pack *p)
 static uint64_t segment_readings(const struct segment_info *s)
 {
     return s->end_seq > s->first_seq ? s->end_seq - s->first_seq : 0;
+}
+
+void pack_set_held(struct pack *p, uint64_t files)
+{
+    p->held = files;
 }
 
 void pack_waiting(
@@ -300,6 +306,7 @@ static size_t choose(const struct pack *p, bool all, enum limits_level level, si
 
     if (count == 0)
         return 0;
+    files -= p->held < files ? (size_t)p->held : files;
     if (!all && level == LIMITS_FINE && files >= p->options.upload_parallel &&
         closed_bytes(p) < p->options.merge_bytes)
         return 0;

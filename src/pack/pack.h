@@ -69,6 +69,10 @@ void pack_free(struct pack *p);
 NODISCARD bool pack_step(
     struct pack *p, bool all, enum pack_result *ret, struct pack_done *ret_done, struct err *err);
 
+/* So many files of the outbox wait for something that holds up no other file: pack goes to work as if
+ * they were not there, or a few bad files would keep back all that comes after them. */
+void pack_set_held(struct pack *p, uint64_t files);
+
 /* Closed segments that wait, their bytes and readings, as of the last step. */
 void pack_waiting(
     const struct pack *p, uint64_t *ret_segments, uint64_t *ret_bytes, uint64_t *ret_readings);

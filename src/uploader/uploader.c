@@ -335,18 +335,26 @@ static bool wait_and_decide(struct uploader *u, int64_t wait_us, int wake_fd)
     return decide_done(u);
 }
 
+/* It waits for what it met itself, not for the server to be well. */
+static bool held(const struct item *item, int64_t now)
+{
+    return item->step == ITEM_WAITS && item->due_us > now && (item->episodes > 1 || item->bad);
+}
+
 static void refresh_counters(struct uploader *u)
 {
     struct uploader_counters *c = &u->counters;
     uint64_t below = UINT64_MAX;
+    int64_t now = clock_mono_us();
 
-    c->in_flight = c->waiting_files = c->waiting_bytes = c->waiting_readings = 0;
+    c->in_flight = c->waiting_files = c->waiting_bytes = c->waiting_readings = c->held_files = 0;
     c->oldest_created_us = 0;
     for (size_t i = 0; i < u->queue.count; i++) {
         const struct item *item = &u->queue.items[i];
 
         c->in_flight += item_in_flight(item);
         c->waiting_files++;
+        c->held_files += held(item, now);
         c->waiting_bytes += item->entry.bytes;
         c->waiting_readings += item_readings(item);
         if (c->oldest_created_us == 0 || item->entry.name.created_us < c->oldest_created_us)

@@ -76,6 +76,7 @@ struct uploader_counters {
     uint64_t sent_bytes; /* of bodies, failed attempts included */
     uint64_t in_flight;
     uint64_t waiting_files, waiting_bytes, waiting_readings;
+    uint64_t held_files; /* of these: failed by themselves, again and again; the others pass them */
     int64_t oldest_created_us; /* of what waits; 0: nothing */
 };
 

@@ -170,6 +170,31 @@ static void a_backlog_gathers_until_it_is_worth_a_file(void **state)
     pack_free(pack);
 }
 
+/* Four bad files in the outbox must not keep back what comes after them. */
+static void files_that_wait_by_themselves_hold_up_nobody(void **state)
+{
+    struct pack_rig *p = *state;
+    struct pack *pack = open_with(p, 0, pack_rig_options());
+
+    for (unsigned i = 0; i < 4; i++) {
+        rig_add_segment(p, (struct rig_segment){.first_seq = p->next_seq, .count = 50});
+        rig_add_active(p, p->next_seq);
+        assert_int_equal(step(p, pack, false), PACK_FILE);
+    }
+    rig_add_segment(p, (struct rig_segment){.first_seq = p->next_seq, .count = 50});
+    rig_add_active(p, p->next_seq);
+    assert_int_equal(step(p, pack, false), PACK_NOTHING);
+    pack_set_held(pack, 4);
+    assert_int_equal(step(p, pack, false), PACK_FILE);
+    pack_set_held(pack, 1); /* four wait for the server again */
+    rig_add_segment(p, (struct rig_segment){.first_seq = p->next_seq, .count = 50});
+    rig_add_active(p, p->next_seq);
+    assert_int_equal(step(p, pack, false), PACK_NOTHING);
+    pack_set_held(pack, 9); /* told before some of them were delivered */
+    assert_int_equal(step(p, pack, false), PACK_FILE);
+    pack_free(pack);
+}
+
 static void merging_ends_at_merge_bytes(void **state)
 {
     struct pack_rig *p = *state;
@@ -399,6 +424,7 @@ int main(void)
         TEST(all_that_waits_becomes_one_file),
         TEST(the_folder_is_in_the_name),
         TEST(a_backlog_gathers_until_it_is_worth_a_file),
+        TEST(files_that_wait_by_themselves_hold_up_nobody),
         TEST(merging_ends_at_merge_bytes),
         TEST(near_a_limit_one_at_a_time),
         TEST(at_a_limit_the_reserve_is_used),
