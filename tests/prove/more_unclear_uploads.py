@@ -5,7 +5,8 @@
 Several uploaders, each with its own feeder and state, fill one volume of the emulator through cut_proxy.py, which cuts most
 uploads at a random byte of the request or the reply. Over that the workspace has its own weather: rules of `emulate --fault`,
 new ones twice a second; it is killed and started again; tokens live eight seconds. The uploaders are stopped or
-killed every few seconds, which is also what keeps their back-off short. Tiny segments (series_max) make many files.
+killed every few seconds, which is also what keeps their back-off short; one lives all the time. Tiny segments (series_max) make
+many files.
 
 Afterwards all is calm: each uploader gets a fresh reading, which has to arrive within a minute, and then every durable reading
 is asked for. SEED repeats what is drawn (the order of threads is the machine's).
@@ -33,8 +34,9 @@ WANTED = {"short": 320, "long": 10_500}
 INSTANCES = {"short": 4, "long": 6}
 STRIDE = 1_000_000_000  # the readings of uploader k: k * STRIDE and up
 SMALL = {"VOLUME_UPLOADER_COMMIT_MS": "20", "VOLUME_UPLOADER_SERIES_MAX": "6", "VOLUME_UPLOADER_SEGMENT_BYTES": "1MiB",
-         "VOLUME_UPLOADER_MERGE_BYTES": "1MiB", "VOLUME_UPLOADER_UPLOAD_PARALLEL": "24",
-         "VOLUME_UPLOADER_STOP_MS": "2s"}
+         "VOLUME_UPLOADER_MERGE_BYTES": "1MiB", "VOLUME_UPLOADER_STOP_MS": "2s"}
+PARALLEL = ("24", "4", "24", "12")  # of uploader k: many at a time make many unclear ones; 4 is the default
+STEADY = 1  # this uploader is left alone: its back-off grows as it does in a plant
 FILES = "/api/2.0/fs/files/*"
 # Rules of the workspace, each for some requests while it holds. Those that a person would have to mend (403, 404,
 # a login page) make an uploader probe once a minute only, so they are rare.
@@ -80,6 +82,7 @@ class Uploader(threading.Thread):
     def begin(self):
         self.port, self.status = self.feeder.listen(), free_port()
         more = dict(SMALL, VOLUME_UPLOADER_STATE_DIR=f"{self.place.state}.{self.k}",
+                    VOLUME_UPLOADER_UPLOAD_PARALLEL=PARALLEL[self.k % len(PARALLEL)],
                     VOLUME_UPLOADER_STATUS_LISTEN=f"127.0.0.1:{self.status}",
                     DATABRICKS_HOST=f"http://127.0.0.1:{self.proxy.port}")
         self.child = self.place.run(self.port, **more, **({} if self.k % 4 == 3 else OAUTH))
@@ -95,7 +98,7 @@ class Uploader(threading.Thread):
         self.lives[how.name] += 1
 
     def life(self):
-        end = time.monotonic() + self.rng.uniform(2, 8)
+        end = time.monotonic() + (self.rng.uniform(2, 8) if self.k != STEADY else 1e9)
         while time.monotonic() < end:
             if self.child.poll() is not None:
                 fail(f"uploader {self.k} ended by itself:\n{log_of(self.child)[-2000:]}")
@@ -118,6 +121,11 @@ class Uploader(threading.Thread):
             self.broken = failure
 
     # ---- when all is calm ----
+
+    def again(self):
+        self.finish(signal.SIGTERM)
+        self.begin()
+        wait_for("the stream to be connected", 60, self.connected)
 
     def metrics(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.status}/metrics", timeout=10) as answer:
@@ -225,23 +233,21 @@ def calm_down(place, proxy, uploaders):
         if u.broken:
             raise u.broken
         wait_for("the stream to be connected", 60, u.connected)
+        # 403 and its like are looked at again after one to ten minutes: whoever has mended such a thing starts it again.
+        if u.metrics()['upload_state{state="denied"}'] == 1:
+            u.again()
     started = time.monotonic()
     for u in uploaders:
         u.feeder.max_n = u.feeder.sent() + 10
     for u in uploaders:
-        # 403 and its like are looked at again after a minute (durability.md 10): those get that one on top.
-        denied = u.metrics()['upload_state{state="denied"}'] == 1
-        wait_for(f"a fresh reading of uploader {u.k} to arrive", (120 if denied else 60) - (time.monotonic() - started),
-                 u.fresh_delivered)
+        wait_for(f"a fresh reading of uploader {u.k} to arrive", 60 - (time.monotonic() - started), u.fresh_delivered)
     fresh = time.monotonic() - started
     end = time.monotonic() + 15
     while time.monotonic() < end and not all(u.all_delivered() for u in uploaders):
         time.sleep(0.5)
     for u in uploaders:
         if not u.all_delivered():  # a file that failed again and again while others passed may wait five minutes by itself
-            u.finish(signal.SIGTERM)
-            u.begin()
-            wait_for("the stream to be connected", 60, u.connected)
+            u.again()
             wait_for(f"all of uploader {u.k} to arrive", 60, u.all_delivered)
     return fresh, time.monotonic() - started
 
@@ -267,7 +273,7 @@ def tell(proxy, uploaders, workspaces, fresh, rest):
     kinds = ", ".join(f"{kind} {proxy.cut[kind]}" for kind in UNCLEAR)
     statuses = ", ".join(f"{status}: {n}" for status, n in sorted(proxy.statuses.items()))
     print(f"unclear uploads: {proxy.unclear()} of {sum(proxy.requests.values())} ({kinds}); {proxy.kept} of them had their "
-          f"effect for certain; {proxy.cut['client']} more ended with their uploader\n"
+          "effect for certain\n"
           f"answers to uploads {{{statuses}}}; {len(uploaders)} uploaders, {lives['SIGKILL']} killed and {lives['SIGTERM']} "
           f"stopped, {workspaces} workspaces; a fresh reading was there after {fresh:.1f} s at most, the last "
           f"file after {rest:.1f} s", flush=True)
