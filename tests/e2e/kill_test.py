@@ -6,7 +6,7 @@ import struct
 import time
 
 from ledger import Count, Ledger, OddFeeder, nothing_left, settled
-from plant import fail, free_port, log_of, main, seed, trace_of, wait_for
+from plant import Feeder, fail, free_port, log_of, main, seed, trace_of, wait_for
 
 KILLS = int(os.environ.get("KILLS", "100"))
 LAST = 1000  # readings of the last run, which is left alone
