@@ -14,6 +14,8 @@
 /* table[0] is the usual one; table[k] advances a byte over k further zero bytes (slicing by eight).
  */
 static uint32_t table[8][256];
+static uint8_t
+    by_high[256]; /* which entry of table[0] has this highest byte: each has another one */
 
 /* Before main, and so before the first thread: no lock is needed later. */
 __attribute__((constructor)) static void make_table(void)
@@ -24,6 +26,7 @@ __attribute__((constructor)) static void make_table(void)
         for (int bit = 0; bit < 8; bit++)
             crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78U : 0);
         table[0][i] = crc;
+        by_high[crc >> 24] = (uint8_t)i;
     }
     for (uint32_t i = 0; i < 256; i++) {
         for (int k = 1; k < 8; k++)
@@ -115,4 +118,17 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t len)
     if (!have_instruction())
         return crc32c_portable(crc, data, len);
     return ~by_instruction(~crc, data, len);
+}
+
+uint32_t crc32c_before(uint32_t crc, const void *data, size_t len)
+{
+    const unsigned char *p = data;
+
+    crc = ~crc;
+    while (len--) {
+        uint32_t index = by_high[crc >> 24];
+
+        crc = (crc ^ table[0][index]) << 8 | (index ^ p[len]);
+    }
+    return ~crc;
 }

@@ -12,6 +12,10 @@
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t len);
 
+/* The other way round: the value that crc32c() was given when it returned `crc` for these bytes. Works
+ * byte by byte from the end: for repairs, not for every day. */
+uint32_t crc32c_before(uint32_t crc, const void *data, size_t len);
+
 /* The table version, whatever the processor offers: for the test that compares the two. */
 uint32_t crc32c_portable(uint32_t crc, const void *data, size_t len);
 

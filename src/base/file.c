@@ -165,7 +165,7 @@ void file_list_done(struct file_list *list)
 
 bool file_open(int dirfd, const char *name, enum file_mode mode, int *ret_fd, struct err *err)
 {
-    int flags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY;
+    int flags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK; /* a FIFO must not hold us up */
     int fd;
 
     switch (mode) {

@@ -1,6 +1,7 @@
 #include "journal/recover.h"
 
 #include "base/clock.h"
+#include "base/rng.h"
 #include "journal/bytes.h"
 #include "journal/guess.h"
 #include "state/quarantine.h"
@@ -374,6 +375,19 @@ static bool put_seal(struct rewrite *w, struct err *err)
     return flush(w, err);
 }
 
+/* A header that was lost is made anew, with a salt of its own: every frame is written again. */
+static bool make_header(struct rewrite *w, const struct segment_header *found, struct err *err)
+{
+    const struct recovery *r = w->r;
+
+    w->header = *found;
+    if (w->info->header_ok)
+        return true;
+    memcpy(w->header.instance, r->ret->instance_found ? r->ret->instance : r->state->instance,
+        sizeof(w->header.instance));
+    return rng_secure(&w->header.salt, sizeof(w->header.salt), err);
+}
+
 /* The header is as it was, salt included: the bytes of the copy are its own. */
 static bool copy_all(struct rewrite *w, struct scan *scan, struct err *err)
 {
@@ -429,8 +443,8 @@ static bool rewrite(struct recovery *r, struct segment_info *info, struct err *e
     buf_init(&w.out, COPY_BYTES + SEGMENT_PAYLOAD_MAX + 4096);
     (void)snprintf(temp, sizeof(temp), "%s.tmp", info->name);
     if (ok) {
-        w.header = *scan_header(scan);
-        ok = file_open(r->state->journal, info->name, FILE_READ, &w.from, err) &&
+        ok = make_header(&w, scan_header(scan), err) &&
+             file_open(r->state->journal, info->name, FILE_READ, &w.from, err) &&
              file_open(r->state->journal, temp, FILE_CREATE, &w.to, err) &&
              copy_all(&w, scan, err) && commit_copy(&w, temp, err);
     }
@@ -518,12 +532,44 @@ static bool handle_unsealed(struct recovery *r, struct segment_info *info, struc
     return true;
 }
 
+/* No reading is lost with a header: it is made anew. But the medium is not to be trusted, and that is
+ * said as for any damage; the bytes as they were are kept for people. */
+static bool handle_headless(struct recovery *r, struct segment_info *info, struct err *err)
+{
+    struct gap gap = {.from_seq = info->first_seq,
+        .to_seq = info->first_seq - 1,
+        .reason = GAP_DAMAGED,
+        .promised = true,
+        .bytes = SEGMENT_HEADER_BYTES,
+        .where = info->name};
+    struct rewrite w = {.r = r, .info = info};
+    struct scan_hole header = {.bytes = SEGMENT_HEADER_BYTES};
+    bool ok;
+
+    if (!file_open(r->state->journal, info->name, FILE_READ, &w.from, err))
+        return false;
+    ok = keep_bytes(&w, &header, err);
+    file_drop(w.from);
+    return ok && write_gap(r, &gap, err) && handle_unsealed(r, info, err);
+}
+
+/* The frames do not say whose they are. */
+static bool may_revive(const struct recovery *r)
+{
+    return r->state->instance_known || r->ret->instance_found;
+}
+
 static bool handle(struct recovery *r, struct segment_info *info, struct err *err)
 {
     if (info->first_seq > r->ret->next_seq)
         r->ret->next_seq = info->first_seq;
-    if (!info->header_ok)
-        return covered(r, info->first_seq, info->end_seq) || set_segment_aside(r, info, err);
+    if (!info->header_ok) {
+        if (covered(r, info->first_seq, info->end_seq))
+            return true;
+        if (may_revive(r) && !scan_revive(r->state->journal, info, err))
+            return false;
+        return info->revived ? handle_headless(r, info, err) : set_segment_aside(r, info, err);
+    }
     if (!info->sealed)
         return handle_unsealed(r, info, err);
     if (info->end_seq > r->ret->next_seq)

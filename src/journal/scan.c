@@ -1,6 +1,8 @@
 #include "journal/scan.h"
 
 #include "journal/bytes.h"
+#include "journal/headless.h"
+#include "journal/medium.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,9 +10,6 @@
 #include <string.h>
 
 #define WINDOW_BYTES (2U * 1024U * 1024U)
-#define PIECE_BYTES 4096U
-#define UNREADABLE_BYTE                                                                            \
-    0xdb /* stands for bytes the medium does not give: neither zero nor a magic */
 
 /* Looking for the next frame after damage computes checksums of what only looks like one. So many
  * bytes of that are allowed, more than any honest damage needs; behind it no frame is looked for. */
@@ -19,7 +18,8 @@
 /* Walks a file from frame to frame, never back. */
 struct walker {
     int fd;
-    uint64_t size, salt;
+    uint64_t size;
+    uint32_t seed;
     uint8_t *window; /* the file's bytes from window_at on */
     size_t window_size, window_len;
     uint64_t window_at;
@@ -39,56 +39,13 @@ struct step {
 struct scan {
     struct walker walker;
     struct segment_header header;
-    bool header_ok;
+    bool header_ok, readable;
     bool ended, pending;
     uint64_t first_seq;   /* by its name, when the header is bad */
     uint64_t end_seq;     /* 0: not known */
     uint64_t proved_upto; /* file offset: all before was durable */
     struct step step;     /* the frame behind the hole just given */
 };
-
-/* --- reading from a medium that may be bad --- */
-
-static bool is_medium_error(const struct err *err)
-{
-    return err->code == EIO || err->code == EBADMSG || err->code == EUCLEAN;
-}
-
-/* Another try: unlike a failed sync, a read that failed may be repeated. */
-static bool read_twice(
-    int fd, uint64_t offset, void *out, size_t len, size_t *ret_read, struct err *err)
-{
-    return file_read_at(fd, offset, out, len, ret_read, err) ||
-           (is_medium_error(err) && file_read_at(fd, offset, out, len, ret_read, err));
-}
-
-/* A bad sector costs the frames it holds, not the segment: page by page then. */
-static bool read_window(struct walker *w, size_t *ret_read, struct err *err)
-{
-    uint64_t left = w->size - w->at;
-    size_t want = left < w->window_size ? (size_t)left : w->window_size;
-
-    if (file_read_at(w->fd, w->at, w->window, w->window_size, ret_read, err))
-        return true;
-    if (!is_medium_error(err))
-        return false;
-    for (size_t done = 0; done < want;) {
-        size_t len = want - done < PIECE_BYTES ? want - done : PIECE_BYTES, n = 0;
-
-        if (!read_twice(w->fd, w->at + done, w->window + done, len, &n, err)) {
-            if (!is_medium_error(err))
-                return false;
-            memset(w->window + done, UNREADABLE_BYTE, len);
-            w->unreadable = true;
-            n = len;
-        }
-        done += n;
-        if (n < len)
-            want = done; /* the file became shorter */
-    }
-    *ret_read = want;
-    return true;
-}
 
 /* --- the walk --- */
 
@@ -101,7 +58,8 @@ static bool look_at(struct walker *w, size_t need, struct err *err)
         return true;
     if (w->window_at + w->window_len >= w->size && w->at >= w->window_at)
         return true; /* there is no more */
-    if (!read_window(w, &n, err))
+    if (!medium_read(
+            w->fd, w->at, w->window, w->window_size, w->size - w->at, &n, &w->unreadable, err))
         return false;
     w->window_at = w->at;
     w->window_len = n;
@@ -177,13 +135,14 @@ static bool walk(struct walker *w, struct step *ret, struct err *err)
         if (!look_at(w, SEGMENT_FRAME_BYTES, err))
             return false;
         avail = (size_t)(w->window_at + w->window_len - w->at);
-        what = segment_frame_parse(w->window + (w->at - w->window_at), avail, w->salt, &ret->frame);
+        what = segment_frame_parse_seeded(
+            w->window + (w->at - w->window_at), avail, w->seed, &ret->frame);
         if (what == SEGMENT_FRAME_CUT && w->window_at + w->window_len < w->size) {
             if (!look_at(w, SEGMENT_PAYLOAD_MAX + 2 * SEGMENT_FRAME_BYTES, err))
                 return false;
             avail = (size_t)(w->window_at + w->window_len - w->at);
-            what = segment_frame_parse(
-                w->window + (w->at - w->window_at), avail, w->salt, &ret->frame);
+            what = segment_frame_parse_seeded(
+                w->window + (w->at - w->window_at), avail, w->seed, &ret->frame);
         }
         if (what == SEGMENT_FRAME_OK && in_order(w, &ret->frame)) {
             ret->is_frame = true;
@@ -243,7 +202,7 @@ static bool find_proof(struct scan *s, struct err *err)
 #define SEAL_FRAME_BYTES (SEGMENT_FRAME_BYTES + SEGMENT_SEAL_BYTES)
 
 /* The seal is the last frame of a file that was cut to its length. */
-static bool read_seal(int fd, uint64_t size, const struct segment_header *h, bool *ret_sealed,
+static bool read_seal(int fd, uint64_t size, uint64_t first_seq, uint32_t seed, bool *ret_sealed,
     struct segment_seal *ret, struct err *err)
 {
     uint8_t bytes[SEAL_FRAME_BYTES];
@@ -253,11 +212,11 @@ static bool read_seal(int fd, uint64_t size, const struct segment_header *h, boo
     *ret_sealed = false;
     if (size < SEGMENT_HEADER_BYTES + sizeof(bytes) || size % 8 != 0)
         return true;
-    if (!read_twice(fd, size - sizeof(bytes), bytes, sizeof(bytes), &n, err))
-        return is_medium_error(err); /* then as one without a seal: what can be read is read */
+    if (!medium_read_twice(fd, size - sizeof(bytes), bytes, sizeof(bytes), &n, err))
+        return medium_is_bad(err); /* then as one without a seal: what can be read is read */
     *ret_sealed = n == sizeof(bytes) &&
-                  segment_frame_parse(bytes, n, h->salt, &f) == SEGMENT_FRAME_OK &&
-                  segment_seal_get(&f, ret) && ret->bytes == size && ret->first_seq == h->first_seq;
+                  segment_frame_parse_seeded(bytes, n, seed, &f) == SEGMENT_FRAME_OK &&
+                  segment_seal_get(&f, ret) && ret->bytes == size && ret->first_seq == first_seq;
     return true;
 }
 
@@ -273,8 +232,8 @@ static bool read_header(int fd, uint64_t first_seq, struct segment_header *ret, 
     if (!file_fstat(fd, &info, err))
         return false;
     *ret_size = info.bytes;
-    if (!read_twice(fd, 0, bytes, sizeof(bytes), &n, err))
-        return is_medium_error(err);
+    if (!medium_read_twice(fd, 0, bytes, sizeof(bytes), &n, err))
+        return medium_is_bad(err);
     if (n < sizeof(bytes))
         return true;
     if (!segment_header_get(bytes, ret, err))
@@ -285,27 +244,44 @@ static bool read_header(int fd, uint64_t first_seq, struct segment_header *ret, 
 
 /* --- one segment --- */
 
-static bool begin(struct scan *s, int journal_dir, const char *name, struct err *err)
+/* Without its header: what the frames say for themselves. */
+static bool read_headless(struct scan *s, uint64_t from, struct err *err)
+{
+    struct headless found;
+
+    if (!headless_find(s->walker.fd, from, s->walker.size, s->first_seq, &found, err))
+        return false;
+    s->readable = found.frames > 0;
+    s->walker.seed = found.seed;
+    s->header = (struct segment_header){
+        .version = 1, .first_seq = s->first_seq, .created_us = found.received_us};
+    return true;
+}
+
+static bool begin(struct scan *s, int journal_dir, const char *name, uint64_t from, struct err *err)
 {
     struct walker *w = &s->walker;
     struct segment_seal seal;
     bool sealed = false;
 
-    if (!segment_name_parse(name, &s->first_seq))
-        return err_set(err, ERR_DENIED, 0, "'%s' is no name of a segment", name);
     if (!file_open(journal_dir, name, FILE_READ, &w->fd, err) ||
         !read_header(w->fd, s->first_seq, &s->header, &s->header_ok, &w->size, err))
         return false;
-    if (!s->header_ok) /* without its salt no frame can be told from stale bytes */
+    if (from != SEGMENT_HEADER_BYTES)
+        s->header_ok = false; /* a piece of a segment */
+    s->readable = s->header_ok;
+    w->seed = s->header_ok ? segment_seed(s->header.salt) : 0;
+    if (!s->header_ok && !read_headless(s, from, err))
+        return false;
+    if (!s->readable) /* no frame can be told from stale bytes */
         return true;
     w->window_size = w->size < WINDOW_BYTES ? (size_t)w->size : WINDOW_BYTES;
     w->window = malloc(w->window_size);
     if (!w->window)
         return err_set(err, ERR_FULL, ENOMEM, "no memory to read '%s'", name);
-    w->salt = s->header.salt;
-    w->at = SEGMENT_HEADER_BYTES;
+    w->at = from;
     w->expected = s->first_seq;
-    if (!read_seal(w->fd, w->size, &s->header, &sealed, &seal, err))
+    if (!read_seal(w->fd, w->size, s->first_seq, w->seed, &sealed, &seal, err))
         return false;
     if (!sealed)
         return find_proof(s, err);
@@ -317,6 +293,18 @@ static bool begin(struct scan *s, int journal_dir, const char *name, struct err 
 
 struct scan *scan_open(int journal_dir, const char *name, uint64_t end_seq, struct err *err)
 {
+    uint64_t first_seq;
+
+    if (!segment_name_parse(name, &first_seq)) {
+        err_set(err, ERR_DENIED, 0, "'%s' is no name of a segment", name);
+        return NULL;
+    }
+    return scan_open_piece(journal_dir, name, first_seq, end_seq, SEGMENT_HEADER_BYTES, err);
+}
+
+struct scan *scan_open_piece(
+    int dir, const char *name, uint64_t first_seq, uint64_t end_seq, uint64_t from, struct err *err)
+{
     struct scan *s = calloc(1, sizeof(*s));
 
     if (!s) {
@@ -325,8 +313,9 @@ struct scan *scan_open(int journal_dir, const char *name, uint64_t end_seq, stru
     }
     s->walker.fd = -1;
     s->walker.trials = TRIAL_BYTES;
+    s->first_seq = first_seq;
     s->end_seq = end_seq;
-    if (!begin(s, journal_dir, name, err)) {
+    if (!begin(s, dir, name, from, err)) {
         if (err->kind == ERR_BROKEN)
             err->kind = ERR_DENIED; /* reading breaks nothing */
         (void)err_wrap(err, "segment '%s'", name);
@@ -347,7 +336,7 @@ void scan_close(struct scan *s)
 
 const struct segment_header *scan_header(const struct scan *s)
 {
-    return s->header_ok ? &s->header : NULL;
+    return s->readable ? &s->header : NULL;
 }
 
 /* Without a header nothing can be read. It was synced before the file had its name: so what is
@@ -414,7 +403,7 @@ bool scan_next(struct scan *s, enum scan_event *ret_event, struct scan_item *ret
     *ret_event = SCAN_END;
     if (s->ended)
         return true;
-    if (!s->header_ok) {
+    if (!s->readable) {
         give_all_as_hole(s, ret);
         *ret_event = SCAN_HOLE;
         return true;
@@ -528,7 +517,8 @@ static bool read_info(
         *ret_there = true;
         ok = read_header(fd, item->first_seq, &item->header, &item->header_ok, &item->bytes, err);
         if (ok && item->header_ok)
-            ok = read_seal(fd, item->bytes, &item->header, &item->sealed, &seal, err);
+            ok = read_seal(fd, item->bytes, item->first_seq, segment_seed(item->header.salt),
+                &item->sealed, &seal, err);
         if (ok && item->sealed)
             item->end_seq = seal.last_seq + 1;
         if (!ok)
@@ -536,6 +526,21 @@ static bool read_info(
     }
     file_drop(fd);
     return ok;
+}
+
+bool scan_revive(int journal_dir, struct segment_info *info, struct err *err)
+{
+    struct scan *s;
+
+    if (info->header_ok)
+        return true;
+    s = scan_open(journal_dir, info->name, info->end_seq, err);
+    if (!s)
+        return false;
+    info->revived = s->readable;
+    info->header = s->header;
+    scan_close(s);
+    return true;
 }
 
 bool scan_list(const struct state *st, struct segment_list *ret, struct err *err)

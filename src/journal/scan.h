@@ -25,8 +25,9 @@ struct segment_info {
                          known (the newest one without a seal) */
     uint64_t bytes;
     bool header_ok;
-    bool sealed; /* a valid seal is its last frame */
-    bool newest; /* the active one, when a writer lives */
+    bool revived; /* by scan_revive: no header, but frames that vouch for each other */
+    bool sealed;  /* a valid seal is its last frame */
+    bool newest;  /* the active one, when a writer lives */
     struct segment_header header;
 };
 
@@ -38,6 +39,10 @@ struct segment_list {
 /* Reads the header and the last bytes of each. A file that vanished meanwhile is left out. */
 NODISCARD bool scan_list(const struct state *st, struct segment_list *ret, struct err *err);
 void scan_list_done(struct segment_list *list);
+
+/* A segment whose header is damaged is read as a whole: `revived`, and the header as far as it can be
+ * known (first_seq from the name, created_us from a frame; no instance, no salt), or not. */
+NODISCARD bool scan_revive(int journal_dir, struct segment_info *info, struct err *err);
 
 enum scan_event {
     SCAN_END,
@@ -63,11 +68,16 @@ struct scan;
  * (0: not known). A file without a seal is read twice: the first pass finds what its commits prove,
  * so that a hole's `promised` is known when it is met. */
 struct scan *scan_open(int journal_dir, const char *name, uint64_t end_seq, struct err *err);
+/* The same of a file of any name, in any directory: frames of a segment that begins with first_seq, to be
+ * looked for behind `from` (SEGMENT_HEADER_BYTES: behind its header; else it is taken to have none). */
+struct scan *scan_open_piece(int dir, const char *name, uint64_t first_seq, uint64_t end_seq,
+    uint64_t from, struct err *err);
 /* A hole comes before the frame that ends it. A frame may be of any type; of a rows frame,
  * scan_rows_count says how many rows count. False: ERR_DENIED. */
 NODISCARD bool scan_next(
     struct scan *s, enum scan_event *ret_event, struct scan_item *ret, struct err *err);
-/* NULL: damaged. Then all of it is one hole. */
+/* NULL: nothing can be read, all of it is one hole. Of a file whose header is damaged it is what
+ * scan_revive says. */
 const struct segment_header *scan_header(const struct scan *s);
 void scan_close(struct scan *s);
 

@@ -58,15 +58,19 @@ size_t segment_frame_size(size_t payload_len)
     return (SEGMENT_FRAME_BYTES + payload_len + 7) & ~(size_t)7;
 }
 
-/* Salt, then all of the header from the length on (without the checksum itself), then payload. */
-static uint32_t frame_crc(const uint8_t *frame, uint32_t payload_len, uint64_t salt)
+uint32_t segment_seed(uint64_t salt)
 {
-    uint8_t head[8 + 24];
-    uint32_t crc;
+    uint8_t bytes[8];
 
-    put_u64(head, salt);
-    memcpy(head + 8, frame + 4, 24);
-    crc = crc32c(0, head, sizeof(head));
+    put_u64(bytes, salt);
+    return crc32c(0, bytes, sizeof(bytes));
+}
+
+/* Salt, then all of the header from the length on (without the checksum itself), then payload. */
+static uint32_t frame_crc(const uint8_t *frame, uint32_t payload_len, uint32_t seed)
+{
+    uint32_t crc = crc32c(seed, frame + 4, 24);
+
     return crc32c(crc, frame + SEGMENT_FRAME_BYTES, payload_len);
 }
 
@@ -80,13 +84,13 @@ void segment_frame_put(uint8_t *frame, enum segment_frame_type type, uint64_t se
     put_u64(frame + 8, seq);
     put_u64(frame + 16, (uint64_t)received_us);
     put_u32(frame + 24, type); /* flags and the two zero bytes in one go */
-    put_u32(frame + 28, frame_crc(frame, payload_len, salt));
+    put_u32(frame + 28, frame_crc(frame, payload_len, segment_seed(salt)));
     memset(frame + end, 0, segment_frame_size(payload_len) - end);
 }
 
 void segment_frame_resalt(uint8_t *frame, uint64_t salt)
 {
-    put_u32(frame + 28, frame_crc(frame, get_u32(frame + 4), salt));
+    put_u32(frame + 28, frame_crc(frame, get_u32(frame + 4), segment_seed(salt)));
 }
 
 static void put_columns(uint8_t *payload, const struct readings *r, size_t from, uint32_t count)
@@ -224,8 +228,8 @@ static bool length_holds(uint32_t type, const uint8_t *payload, uint32_t len, bo
     }
 }
 
-enum segment_parse segment_frame_parse(
-    const uint8_t *data, size_t len, uint64_t salt, struct segment_frame *ret)
+/* All but the checksum and what it vouches for. */
+static enum segment_parse frame_shape(const uint8_t *data, size_t len, struct segment_frame *ret)
 {
     struct segment_frame f;
     uint32_t type;
@@ -247,10 +251,42 @@ enum segment_parse segment_frame_parse(
     f.rows = f.type == SEGMENT_ROWS ? (f.payload_len - 8) / 20 : 0;
     if (len < f.total_len)
         return SEGMENT_FRAME_CUT;
-    if (get_u32(data + 28) != frame_crc(data, f.payload_len, salt) || !content_holds(&f))
+    *ret = f;
+    return SEGMENT_FRAME_OK;
+}
+
+enum segment_parse segment_frame_parse_seeded(
+    const uint8_t *data, size_t len, uint32_t seed, struct segment_frame *ret)
+{
+    struct segment_frame f;
+    enum segment_parse what = frame_shape(data, len, &f);
+
+    if (what != SEGMENT_FRAME_OK)
+        return what;
+    if (get_u32(data + 28) != frame_crc(data, f.payload_len, seed) || !content_holds(&f))
         return SEGMENT_FRAME_BAD;
     *ret = f;
     return SEGMENT_FRAME_OK;
+}
+
+enum segment_parse segment_frame_parse(
+    const uint8_t *data, size_t len, uint64_t salt, struct segment_frame *ret)
+{
+    return segment_frame_parse_seeded(data, len, segment_seed(salt), ret);
+}
+
+bool segment_frame_seed(
+    const uint8_t *data, size_t len, uint32_t *ret_seed, struct segment_frame *ret)
+{
+    struct segment_frame f;
+    uint32_t crc;
+
+    if (frame_shape(data, len, &f) != SEGMENT_FRAME_OK || !content_holds(&f))
+        return false;
+    crc = crc32c_before(get_u32(data + 28), f.payload, f.payload_len);
+    *ret_seed = crc32c_before(crc, data + 4, 24);
+    *ret = f;
+    return true;
 }
 
 bool segment_seal_get(const struct segment_frame *f, struct segment_seal *ret)

@@ -100,6 +100,16 @@ enum segment_parse {
 enum segment_parse segment_frame_parse(
     const uint8_t *data, size_t len, uint64_t salt, struct segment_frame *ret);
 
+/* A checksum that has taken in the salt is all that frames know of it: 32 bits, the same in all frames
+ * of a segment. */
+uint32_t segment_seed(uint64_t salt);
+enum segment_parse segment_frame_parse_seeded(
+    const uint8_t *data, size_t len, uint32_t seed, struct segment_frame *ret);
+/* The seed with which these bytes would be a frame; false: with none. Two frames with the same one
+ * prove each other, so a segment can be read without its header. */
+bool segment_frame_seed(
+    const uint8_t *data, size_t len, uint32_t *ret_seed, struct segment_frame *ret);
+
 bool segment_seal_get(const struct segment_frame *f, struct segment_seal *ret);
 
 /* "<first_seq:016x>.seg" both ways; lower-case digits, never 0. */

@@ -256,6 +256,19 @@ static bool set_aside(struct pack *p, struct err *err)
     return true;
 }
 
+/* Its readings are all there; that the medium is not to be trusted is said all the same. */
+static bool note_headless(struct pack *p, const struct segment_info *s, struct err *err)
+{
+    struct gap gap = {.from_seq = s->first_seq,
+        .to_seq = s->first_seq - 1,
+        .reason = GAP_DAMAGED,
+        .promised = true,
+        .bytes = SEGMENT_HEADER_BYTES,
+        .where = s->name};
+
+    return gaps_write(p->gaps, &gap, err);
+}
+
 /* Loud: first the line, then the counters, then the deletion. One segment a step, each synced, so
  * that a crash never leaves a hole between two segments. */
 static bool drop_one(struct pack *p, struct err *err)
@@ -410,8 +423,16 @@ static bool step(
     if (count == 0)
         return true;
     if (!closed(p, 0)->header_ok) {
-        *ret = PACK_CLEANED;
-        return set_aside(p, err);
+        struct segment_info *first = &p->list.items[p->at];
+
+        if (!scan_revive(p->state->journal, first, err))
+            return false;
+        if (!first->revived) {
+            *ret = PACK_CLEANED;
+            return set_aside(p, err);
+        }
+        if (!note_headless(p, first, err))
+            return false;
     }
     if (level == LIMITS_REACHED) {
         reserve = outbox_has_reserve(&p->box);
