@@ -14,6 +14,7 @@
 #define LINE_MAX_BYTES 4096U
 #define WINDOW_BYTES (64U * 1024U)
 #define KNOWN_MAX 65536U
+#define WHERE_SIZE 256U
 
 struct known {
     uint64_t from_seq, to_seq;
@@ -153,7 +154,23 @@ static bool take(struct span *line, const char *key, struct span *ret)
     return true;
 }
 
-static bool line_parse(struct span line, struct gap *ret)
+/* "bytes":400,"where":"..."} as the end of a line. */
+static void parse_rest(struct span line, struct gap *ret, char where[WHERE_SIZE])
+{
+    struct span first, last, bytes;
+
+    where[0] = '\0';
+    ret->where = where;
+    if (!take(&line, "\"first\":", &first) || !take(&line, "\"last\":", &last) ||
+        !take(&line, "\"bytes\":", &bytes) || !str_u64(bytes, &ret->bytes) ||
+        !span_starts(line, "\"where\":\"") || line.len < 11 || line.len - 11 >= WHERE_SIZE ||
+        memchr(line.data, '\\', line.len) || line.data[line.len - 2] != '"')
+        return;
+    memcpy(where, line.data + 9, line.len - 11);
+    where[line.len - 11] = '\0';
+}
+
+static bool line_parse(struct span line, struct gap *ret, char where[WHERE_SIZE])
 {
     struct span at, from, to, readings, promised, reason;
     struct gap gap = {0};
@@ -170,6 +187,7 @@ static bool line_parse(struct span line, struct gap *ret)
         if (span_is(reason, gap_reason_name(r)))
             gap.reason = r;
     }
+    parse_rest(line, &gap, where);
     *ret = gap;
     return gap.reason != 0;
 }
@@ -178,9 +196,10 @@ static bool line_parse(struct span line, struct gap *ret)
  * left alone. */
 static bool take_line(struct gaps *g, struct span line, struct err *err)
 {
+    char where[WHERE_SIZE];
     struct gap gap;
 
-    if (!line_parse(line, &gap))
+    if (!line_parse(line, &gap, where))
         return true;
     count_in(g, &gap);
     return remember(g, &gap) || err_set(err, ERR_FULL, ENOMEM, "no memory for the list of gaps");
@@ -349,4 +368,78 @@ uint64_t gaps_promised_readings(const struct gaps *g)
 uint64_t gaps_count(const struct gaps *g)
 {
     return atomic_load_explicit(&g->count, memory_order_relaxed);
+}
+
+/* --- for tools that only read --- */
+
+/* A page that cannot be read costs its lines only. */
+static bool read_page(int fd, uint64_t at, char page[4096], size_t *ret_len, bool *ret_whole)
+{
+    struct err err;
+
+    if (file_read_at(fd, at, page, 4096, ret_len, &err))
+        return *ret_len > 0;
+    memset(page, '\n', 4096);
+    *ret_len = 4096;
+    *ret_whole = false;
+    return true;
+}
+
+static bool each_line(struct buf *window, bool *ret_whole,
+    bool (*each)(void *context, const struct gap *gap, struct err *err), void *context,
+    struct err *err)
+{
+    const char *end;
+
+    while (window->len && (end = memchr(window->data, '\n', window->len))) {
+        struct span line = {window->data, (size_t)(end - window->data)};
+        char where[WHERE_SIZE];
+        struct gap gap;
+
+        if (line_parse(line, &gap, where)) {
+            if (!each(context, &gap, err))
+                return false;
+        } else if (line.len) {
+            *ret_whole = false;
+        }
+        buf_drop_front(window, line.len + 1);
+    }
+    return true;
+}
+
+bool gaps_each(const struct state *st, bool *ret_whole,
+    bool (*each)(void *context, const struct gap *gap, struct err *err), void *context,
+    struct err *err)
+{
+    struct file_info info;
+    struct buf window;
+    char page[4096];
+    bool exists = false, ok = true;
+    uint64_t at = 0;
+    size_t n;
+    int fd;
+
+    *ret_whole = true;
+    if (!file_stat(st->dir, NAME, &exists, &info, err))
+        return false;
+    if (!exists)
+        return true;
+    if (!file_open(st->dir, NAME, FILE_READ, &fd, err))
+        return false;
+    buf_init(&window, LINE_MAX_BYTES + sizeof(page) + 1);
+    while (ok && at < info.bytes && read_page(fd, at, page, &n, ret_whole)) {
+        at += n;
+        if (!buf_add(&window, page, n)) { /* no line of ours is as long */
+            *ret_whole = false;
+            buf_reset(&window);
+        }
+        ok = each_line(&window, ret_whole, each, context, err);
+    }
+    if (ok && window.len) { /* perhaps only its end is missing */
+        (void)buf_add_byte(&window, '\n');
+        ok = each_line(&window, ret_whole, each, context, err);
+    }
+    file_drop(fd);
+    buf_done(&window);
+    return ok;
 }

@@ -46,6 +46,12 @@ void gaps_close(struct gaps *g);
  * the reason, is a no-op that returns true, so recovery may be repeated. */
 NODISCARD bool gaps_write(struct gaps *g, const struct gap *gap, struct err *err);
 
+/* For tools that only read: every line of the file that can be read; `where` is borrowed for the call, "" when
+ * it is not plain text. *ret_whole false: a part of the file cannot be read, or is no line of ours. */
+NODISCARD bool gaps_each(const struct state *st, bool *ret_whole,
+    bool (*each)(void *context, const struct gap *gap, struct err *err), void *context,
+    struct err *err);
+
 /* Sums over the whole file. */
 uint64_t gaps_readings(const struct gaps *g);          /* lost readings */
 uint64_t gaps_promised_readings(const struct gaps *g); /* of them: had been promised */

@@ -192,6 +192,8 @@ static bool open_part(struct state *st, const struct part *part, bool make, stru
         return false;
     if (!exists) /* only when not made: looking at what there is */
         return true;
+    if (!S_ISDIR(info.mode) && !make)
+        return true;         /* looking goes on with the other parts */
     if (!S_ISDIR(info.mode)) /* a link too: what it points to may lie anywhere */
         return err_set(
             err, ERR_DENIED, ENOTDIR, "'%s/%s' is not a directory", st->path, part->name);
