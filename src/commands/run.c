@@ -108,6 +108,9 @@ static enum exit_code recover(struct run *r)
         LOG_UINT("segments", found.journal.segments), LOG_UINT("files", found.files),
         LOG_UINT("rewritten", found.journal.rewritten),
         LOG_INT("took_ms", (clock_mono_us() - start_us) / 1000));
+    if (found.drops_finished)
+        LOG_WARN("drops_finished", LOG_UINT("count", found.drops_finished),
+            LOG_TEXT("reason", "counted as dropped (when_full=drop_oldest), and still there"));
     if (found.quarantined || found.journal.promised_gaps)
         LOG_ERROR("damage_found", LOG_UINT("files_quarantined", found.quarantined),
             LOG_UINT("gaps", found.journal.promised_gaps),

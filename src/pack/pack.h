@@ -35,6 +35,7 @@ struct pack_recovery {
     uint64_t files;             /* waiting in the outbox */
     uint64_t segments_finished; /* P4 made up for */
     uint64_t quarantined;       /* outbox files whose content was wrong */
+    uint64_t drops_finished;    /* counted as dropped, and still there: deleted now */
 };
 
 /* Steps 3 to 7 of durability.md 7. May be cut off and repeated. */

@@ -201,6 +201,60 @@ static bool read_names(struct recovery *r, struct err *err)
     return true;
 }
 
+/* --- what was being dropped --- */
+
+/* first_us as the line has it: pack writes when a segment was made, ship none. */
+static bool was_dropped(const struct recovery *r, const char *where, uint64_t first_seq,
+    uint64_t end_seq, uint64_t bytes, int64_t first_us)
+{
+    const struct gap gap = {.from_seq = first_seq,
+        .to_seq = end_seq - 1,
+        .bytes = bytes,
+        .first_us = first_us,
+        .last_us = first_us, /* only whether there is one counts */
+        .where = where};
+
+    return gaps_was_dropped(r->gaps, &gap);
+}
+
+/* First the line, then the deletion: a crash between the two leaves readings that count as dropped and
+ * would be delivered all the same. The line stands, so the deletion is made up for. */
+static bool finish_dropped_files(struct recovery *r, struct err *err)
+{
+    size_t kept = 0;
+    bool ok = true;
+
+    for (size_t i = 0; i < r->files.count; i++) {
+        const struct outbox_entry *e = &r->files.items[i];
+
+        if (ok &&
+            was_dropped(r, e->text, e->name.first_seq, e->name.last_seq + 1, e->bytes, 0)) {
+            ok = outbox_done(&r->box, e, err);
+            r->result.drops_finished++;
+        } else {
+            r->files.items[kept++] = r->files.items[i];
+        }
+    }
+    r->files.count = kept;
+    return ok;
+}
+
+/* As if a file held them: P4 deletes them, and their numbers are no hole. */
+static bool finish_dropped_segments(struct recovery *r, struct err *err)
+{
+    for (size_t i = 0; i < r->segments.count; i++) {
+        const struct segment_info *s = &r->segments.items[i];
+
+        if (!s->newest && s->header_ok && s->end_seq > s->first_seq &&
+            was_dropped(r, s->name, s->first_seq, s->end_seq, s->bytes, s->header.created_us)) {
+            if (!add_range(&r->covered, s->first_seq, s->end_seq, err))
+                return false;
+            r->result.drops_finished++;
+        }
+    }
+    return true;
+}
+
 /* --- files against segments --- */
 
 /* The end of a segment for comparisons; the newest one without a seal reaches as far as it likes.
@@ -384,8 +438,8 @@ static bool recover(struct recovery *r, struct err *err)
     uint64_t gaps, promised_gaps;
 
     if (!read_outbox(r, err) || !scan_list(r->st, &r->segments, err) || !settle_identity(r, err) ||
-        !read_names(r, err) || !check_files(r, err) || !count_holes(r, err) ||
-        !finish_closed(r, err))
+        !read_names(r, err) || !finish_dropped_files(r, err) || !check_files(r, err) ||
+        !finish_dropped_segments(r, err) || !count_holes(r, err) || !finish_closed(r, err))
         return false;
     gaps = result->journal.gaps;
     promised_gaps = result->journal.promised_gaps;

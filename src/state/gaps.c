@@ -21,6 +21,12 @@ struct known {
     enum gap_reason reason;
 };
 
+struct dropped {
+    uint64_t from_seq, to_seq, bytes;
+    char where[WHERE_SIZE];
+    char first[CLOCK_TEXT_SIZE]; /* "": none */
+};
+
 struct gaps {
     const struct state *state;
     struct limits *limits;
@@ -32,6 +38,8 @@ struct gaps {
     uint64_t taken;      /* how far space is taken ahead */
     struct known *known; /* the last KNOWN_MAX ones, a ring once that many */
     uint32_t known_count, known_size, known_next;
+    struct dropped dropped[GAPS_DROPPED_MAX]; /* a ring */
+    uint32_t dropped_next;
     atomic_uint_least64_t readings, promised_readings, count;
 };
 
@@ -155,11 +163,12 @@ static bool take(struct span *line, const char *key, struct span *ret)
 }
 
 /* "bytes":400,"where":"..."} as the end of a line. */
-static void parse_rest(struct span line, struct gap *ret, char where[WHERE_SIZE])
+static void parse_rest(struct span line, struct gap *ret, struct dropped *rest)
 {
+    char *where = rest->where;
     struct span first, last, bytes;
 
-    where[0] = '\0';
+    *rest = (struct dropped){0};
     ret->where = where;
     if (!take(&line, "\"first\":", &first) || !take(&line, "\"last\":", &last) ||
         !take(&line, "\"bytes\":", &bytes) || !str_u64(bytes, &ret->bytes) ||
@@ -167,10 +176,11 @@ static void parse_rest(struct span line, struct gap *ret, char where[WHERE_SIZE]
         memchr(line.data, '\\', line.len) || line.data[line.len - 2] != '"')
         return;
     memcpy(where, line.data + 9, line.len - 11);
-    where[line.len - 11] = '\0';
+    if (first.len == CLOCK_TEXT_SIZE - 1 + 2) /* in quotes; else null */
+        memcpy(rest->first, first.data + 1, CLOCK_TEXT_SIZE - 1);
 }
 
-static bool line_parse(struct span line, struct gap *ret, char where[WHERE_SIZE])
+static bool line_parse(struct span line, struct gap *ret, struct dropped *rest)
 {
     struct span at, from, to, readings, promised, reason;
     struct gap gap = {0};
@@ -187,21 +197,51 @@ static bool line_parse(struct span line, struct gap *ret, char where[WHERE_SIZE]
         if (span_is(reason, gap_reason_name(r)))
             gap.reason = r;
     }
-    parse_rest(line, &gap, where);
+    parse_rest(line, &gap, rest);
     *ret = gap;
     return gap.reason != 0;
+}
+
+static void note_dropped(struct gaps *g, const struct gap *gap, const struct dropped *rest)
+{
+    struct dropped *d = &g->dropped[g->dropped_next % GAPS_DROPPED_MAX];
+
+    if (gap->reason != GAP_DROPPED || !rest->where[0])
+        return;
+    *d = *rest;
+    d->from_seq = gap->from_seq;
+    d->to_seq = gap->to_seq;
+    d->bytes = gap->bytes;
+    g->dropped_next++;
+}
+
+bool gaps_was_dropped(const struct gaps *g, const struct gap *gap)
+{
+    char first[CLOCK_TEXT_SIZE] = "";
+
+    if (gap->first_us != 0 || gap->last_us != 0)
+        (void)clock_text(first, gap->first_us);
+    for (uint32_t i = 0; i < GAPS_DROPPED_MAX; i++) {
+        const struct dropped *d = &g->dropped[i];
+
+        if (d->where[0] && strcmp(d->where, gap->where) == 0 && d->from_seq == gap->from_seq &&
+            d->to_seq == gap->to_seq && d->bytes == gap->bytes && strcmp(d->first, first) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* A line that cannot be understood (cut by a crash: its loss did not happen, or is written again) is
  * left alone. */
 static bool take_line(struct gaps *g, struct span line, struct err *err)
 {
-    char where[WHERE_SIZE];
+    struct dropped rest;
     struct gap gap;
 
-    if (!line_parse(line, &gap, where))
+    if (!line_parse(line, &gap, &rest))
         return true;
     count_in(g, &gap);
+    note_dropped(g, &gap, &rest);
     return remember(g, &gap) || err_set(err, ERR_FULL, ENOMEM, "no memory for the list of gaps");
 }
 
@@ -393,10 +433,10 @@ static bool each_line(struct buf *window, bool *ret_whole,
 
     while (window->len && (end = memchr(window->data, '\n', window->len))) {
         struct span line = {window->data, (size_t)(end - window->data)};
-        char where[WHERE_SIZE];
+        struct dropped rest;
         struct gap gap;
 
-        if (line_parse(line, &gap, where)) {
+        if (line_parse(line, &gap, &rest)) {
             if (!each(context, &gap, err))
                 return false;
         } else if (line.len) {

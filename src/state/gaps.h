@@ -52,6 +52,12 @@ NODISCARD bool gaps_each(const struct state *st, bool *ret_whole,
     bool (*each)(void *context, const struct gap *gap, struct err *err), void *context,
     struct err *err);
 
+/* One of the last GAPS_DROPPED_MAX lines says that this very thing was dropped: place, range, length and time
+ * all agree. The line comes before the deletion, so after a crash it may still be there: then the deletion
+ * is made up for, or the sums would count its readings twice. */
+#define GAPS_DROPPED_MAX 16U
+bool gaps_was_dropped(const struct gaps *g, const struct gap *gap);
+
 /* Sums over the whole file. */
 uint64_t gaps_readings(const struct gaps *g);          /* lost readings */
 uint64_t gaps_promised_readings(const struct gaps *g); /* of them: had been promised */

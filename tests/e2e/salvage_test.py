@@ -206,6 +206,8 @@ def it_works_beside_run_and_touches_nothing(place):
         shutil.rmtree(into)
     place.faults(None, method="DELETE")
     feeder.sending = False
+    wait_for("all to be delivered", 120, lambda: sum(b - a + 1 for a, b in map(name_range, place.files())) ==
+             feeder.sent())
     child.send_signal(signal.SIGTERM)
     if child.wait(120) != 0:
         fail("run did not end well")

@@ -413,9 +413,120 @@ static void a_segment_partly_in_a_file_is_set_aside(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+/* --- drop_oldest, cut off between the line and the deletion --- */
+
+static void write_dropped(struct pack_rig *p, const char *where, uint64_t first, uint64_t last,
+    uint64_t bytes, int64_t first_us)
+{
+    const struct gap gap = {.from_seq = first,
+        .to_seq = last,
+        .readings = last - first + 1,
+        .reason = GAP_DROPPED,
+        .promised = true,
+        .first_us = first_us,
+        .last_us = first_us,
+        .bytes = bytes,
+        .where = where};
+    struct err err;
+
+    assert_true(gaps_write(p->gaps, &gap, &err));
+}
+
+static int64_t created(uint64_t first_seq)
+{
+    return PACK_RIG_CREATED + (int64_t)first_seq * CLOCK_SECOND_US;
+}
+
+static void a_segment_that_was_being_dropped_is_dropped(void **state)
+{
+    struct pack_rig *p = *state;
+    char name[SEGMENT_NAME_SIZE];
+    struct verdict v;
+
+    segment(p, 1, 50);
+    segment(p, 51, 50);
+    rig_add_active(p, 101);
+    start(p);
+    segment_name(name, 1);
+    write_dropped(p, name, 1, 50, (uint64_t)rig_length(&p->rig, "journal", name), created(1));
+    pack_rig_stop(p);
+    for (int i = 0; i < 2; i++) {
+        start(p);
+        assert_int_equal(p->recovery.drops_finished, i == 0);
+        assert_int_equal(rig_length(&p->rig, "journal", name), -1);
+        assert_int_equal(gaps_count(p->gaps), 1);
+        pack_rig_stop(p);
+    }
+    start(p);
+    pack_all(p);
+    (void)rig_ship(p);
+    v = rig_judge(p);
+    assert_int_equal(v.lost + v.both + p->twice, 0);
+    assert_int_equal(v.gaps, 50);
+}
+
+static void a_file_that_was_being_dropped_is_dropped(void **state)
+{
+    struct pack_rig *p = *state;
+    struct outbox_list list;
+    struct verdict v;
+
+    segment(p, 1, 50);
+    rig_add_active(p, 51);
+    start(p);
+    pack_all(p);
+    assert_true(outbox_scan(&p->rig.box, false, &list, &p->rig.err));
+    assert_int_equal(list.count, 1);
+    write_dropped(p, list.items[0].text, 1, 50, list.items[0].bytes, 0);
+    outbox_list_done(&list);
+    pack_rig_stop(p);
+    start(p);
+    assert_int_equal(p->recovery.drops_finished, 1);
+    assert_int_equal(p->recovery.files, 0);
+    assert_int_equal(p->recovery.next_seq, 51);
+    pack_all(p);
+    (void)rig_ship(p);
+    v = rig_judge(p);
+    assert_int_equal(v.lost + v.both + p->twice, 0);
+    assert_int_equal(v.gaps, 50);
+    assert_int_equal(p->file_count, 0);
+}
+
+/* Numbers begin anew with a new IDENTITY; a line of a former life must not cost a reading of this one. */
+static void a_line_of_something_else_drops_nothing(void **state)
+{
+    struct pack_rig *p = *state;
+    char name[SEGMENT_NAME_SIZE];
+    uint64_t bytes;
+
+    segment(p, 1, 50);
+    rig_add_active(p, 51);
+    start(p);
+    segment_name(name, 1);
+    bytes = (uint64_t)rig_length(&p->rig, "journal", name);
+    write_dropped(p, name, 1, 49, bytes, created(1));
+    write_dropped(p, name, 2, 50, bytes, created(1));
+    write_dropped(p, "0000000000000002.seg", 1, 50, bytes, created(1));
+    pack_rig_stop(p);
+    delete (p, ".", "gaps.log");
+    start(p);
+    write_dropped(p, name, 1, 50, bytes + 1, created(1));
+    pack_rig_stop(p);
+    delete (p, ".", "gaps.log");
+    start(p);
+    write_dropped(p, name, 1, 50, bytes, created(1) + 1);
+    pack_rig_stop(p);
+    start(p);
+    assert_int_equal(p->recovery.drops_finished, 0);
+    assert_int_equal(rig_length(&p->rig, "journal", name), (long long)bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_segment_that_was_being_dropped_is_dropped),
+        TEST(a_file_that_was_being_dropped_is_dropped),
+        TEST(a_line_of_something_else_drops_nothing),
         TEST(an_empty_directory_is_a_new_one),
         TEST(a_lost_identity_comes_from_the_segments),
         TEST(mixed_directories_are_refused),
