@@ -50,21 +50,29 @@ static bool add_strange(struct outbox_list *list, const char *name, struct err *
     return true;
 }
 
+static bool is_file(const struct file_info *info)
+{
+    return (info->mode & 0170000U) == 0100000U; /* S_IFMT, S_IFREG */
+}
+
 static bool add_name(int dirfd, const char *text, struct outbox_list *list, struct err *err)
 {
     struct outbox_entry *entry = &list->items[list->count];
     struct file_info info;
     bool exists;
 
-    if (is_temp(text) || strcmp(text, OUTBOX_RESERVE) == 0)
+    if (is_temp(text))
         return true;
+    if (strcmp(text, OUTBOX_RESERVE) == 0)
+        return file_stat(dirfd, text, &exists, &info, err) &&
+               (!exists || is_file(&info) || add_strange(list, text, err));
     if (!file_name_parse(text, &entry->name))
         return add_strange(list, text, err);
     if (!file_stat(dirfd, text, &exists, &info, err))
         return false;
     if (!exists) /* delivered while we were looking */
         return true;
-    if ((info.mode & 0170000U) != 0100000U) /* S_IFMT, S_IFREG: a directory or link of that name */
+    if (!is_file(&info)) /* a directory or link of that name */
         return add_strange(list, text, err);
     entry->bytes = info.bytes;
     (void)str_copy(entry->text, sizeof(entry->text), text);

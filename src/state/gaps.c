@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json_out.h"
+#include "state/quarantine.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -310,6 +311,18 @@ static void take_ahead(struct gaps *g)
         g->taken = g->bytes + AHEAD_BYTES;
 }
 
+/* A directory, a FIFO or a link of that name: never written over. */
+static bool set_odd_aside(const struct state *st, struct limits *limits, struct err *err)
+{
+    struct file_info info;
+    bool exists = false;
+
+    if (!file_stat(st->dir, NAME, &exists, &info, err))
+        return false;
+    return !exists || (info.mode & 0170000U) == 0100000U || /* S_IFMT, S_IFREG */
+           quarantine_file(st, limits, st->dir, NAME, LIMITS_OTHER, err);
+}
+
 struct gaps *gaps_open(const struct state *st, struct limits *limits, struct err *err)
 {
     struct gaps *g = calloc(1, sizeof(*g));
@@ -325,8 +338,8 @@ struct gaps *gaps_open(const struct state *st, struct limits *limits, struct err
     atomic_flag_clear(&g->busy);
     /* A line that a killed process left in memory must not count as written: what is read here is not
      * written again, and its loss may happen next. */
-    ok = file_open(st->dir, NAME, FILE_KEEP, &g->fd, err) && file_sync(g->fd, err) &&
-         file_sync(st->dir, err);
+    ok = set_odd_aside(st, limits, err) && file_open(st->dir, NAME, FILE_KEEP, &g->fd, err) &&
+         file_sync(g->fd, err) && file_sync(st->dir, err);
     if (ok)
         file_drop_cache(g->fd); /* a sync that failed before may say yes now */
     if (!ok || !read_all(g, err)) {
@@ -462,7 +475,8 @@ bool gaps_each(const struct state *st, bool *ret_whole,
     *ret_whole = true;
     if (!file_stat(st->dir, NAME, &exists, &info, err))
         return false;
-    if (!exists)
+    *ret_whole = !exists || (info.mode & 0170000U) == 0100000U;
+    if (!exists || !*ret_whole)
         return true;
     if (!file_open(st->dir, NAME, FILE_READ, &fd, err))
         return false;

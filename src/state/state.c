@@ -150,13 +150,21 @@ static bool still_there(const struct state *st, int fd, bool *ret, struct err *e
     return true;
 }
 
+/* A directory of that name can be locked as well as a file; moving it away could not be told from moving
+ * the file another process has just locked. */
+static bool open_lock(const struct state *st, int *ret_fd, bool *ret_text, struct err *err)
+{
+    *ret_text = file_open(st->dir, "LOCK", FILE_KEEP, ret_fd, err);
+    return *ret_text || (err->code == EISDIR && file_dir_open(st->dir, "LOCK", ret_fd, err));
+}
+
 static bool take_lock(struct state *st, bool *ret_busy, struct err *err)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
-        bool busy = false, same = false, ok;
+        bool busy = false, same = false, text_file, ok;
         int fd;
 
-        if (!file_open(st->dir, "LOCK", FILE_KEEP, &fd, err))
+        if (!open_lock(st, &fd, &text_file, err))
             return false;
         ok = file_lock(fd, &busy, err);
         if (ok && busy)
@@ -168,7 +176,8 @@ static bool take_lock(struct state *st, bool *ret_busy, struct err *err)
             struct err ignored; /* the number is for people only; a full disk must not stop us */
             int n = snprintf(text, sizeof(text), "%-12ld\n", (long)getpid());
 
-            (void)!file_write_at(fd, 0, text, n > 0 ? (size_t)n : 0, &ignored);
+            if (text_file)
+                (void)!file_write_at(fd, 0, text, n > 0 ? (size_t)n : 0, &ignored);
             st->lock = fd;
             return true;
         }
@@ -181,11 +190,33 @@ static bool take_lock(struct state *st, bool *ret_busy, struct err *err)
 
 /* --- the parts --- */
 
+/* Something else lies under the name of a directory: "<name>.<n>" in the top directory from now on. Not a
+ * link: that is a person's doing, and what it points to may be the store. */
+static bool clear_place(const struct state *st, const char *name, struct err *err)
+{
+    struct file_info info, other;
+    bool exists = false, taken = true;
+    char to[64];
+
+    if (!file_stat(st->dir, name, &exists, &info, err))
+        return false;
+    if (!exists || S_ISDIR(info.mode) || S_ISLNK(info.mode))
+        return true;
+    for (unsigned n = 0; taken; n++) {
+        (void)snprintf(to, sizeof(to), "%s.%u", name, n);
+        if (!file_stat(st->dir, to, &taken, &other, err))
+            return false;
+    }
+    return file_rename(st->dir, name, st->dir, to, err) && file_sync(st->dir, err);
+}
+
 static bool open_part(struct state *st, const struct part *part, bool make, struct err *err)
 {
     struct file_info info, top;
     bool exists = false;
 
+    if (make && !clear_place(st, part->name, err))
+        return false;
     if (make && !file_dir_make(st->dir, part->name, false, err))
         return false;
     if (!file_stat(st->dir, part->name, &exists, &info, err))
@@ -212,7 +243,8 @@ static bool is_temp(const char *name)
     return len > 4 && strcmp(name + len - 4, ".tmp") == 0;
 }
 
-static bool delete_temps(int dir, struct err *err)
+/* What is no file was not left by us: set aside, or it would be in the way. */
+static bool delete_temps(const struct state *st, int dir, struct err *err)
 {
     struct file_list list;
     bool ok = true;
@@ -228,6 +260,8 @@ static bool delete_temps(int dir, struct err *err)
         ok = file_stat(dir, list.names[i], &exists, &info, err);
         if (ok && exists && S_ISREG(info.mode))
             ok = file_unlink(dir, list.names[i], err);
+        else if (ok && exists)
+            ok = quarantine_file(st, NULL, dir, list.names[i], LIMITS_OTHER, err);
     }
     file_list_done(&list);
     return ok;
@@ -357,8 +391,10 @@ bool state_open(
          take_lock(st, ret_busy, err);
     /* Only now may anything be read, made or deleted. */
     for (size_t i = 0; ok && i < PARTS; i++)
-        ok = open_part(st, &parts[i], true, err) && delete_temps(*part_fd(st, &parts[i]), err);
-    ok = ok && delete_temps(st->dir, err) && read_identity(st, true, err);
+        ok = open_part(st, &parts[i], true, err);
+    for (size_t i = 0; ok && i < PARTS; i++)
+        ok = delete_temps(st, *part_fd(st, &parts[i]), err);
+    ok = ok && delete_temps(st, st->dir, err) && read_identity(st, true, err);
     if (ok && !st->instance_known)
         ok = sync_above(st, err); /* new, as far as we know */
     if (!ok)

@@ -168,7 +168,52 @@ static void only_temporary_files_are_deleted(void **state)
     assert_false(kit_exists(&k, "IDENTITY.tmp"));
     assert_true(kit_exists(&k, "outbox/tmp"));
     assert_true(kit_exists(&k, "outbox/reserve"));
-    assert_true(kit_exists(&k, "outbox/dir.tmp"));
+    assert_false(kit_exists(&k, "outbox/dir.tmp")); /* it would be in the way of a file */
+    assert_true(kit_exists(&k, "quarantine/dir.tmp.0"));
+    state_close(&k.st);
+    kit_free(&k);
+}
+
+/* No damage to the store needs a person. */
+static void what_lies_in_the_place_of_a_directory_is_set_aside(void **state)
+{
+    static const char *const names[] = {"journal", "outbox", "refused", "rejected", "quarantine"};
+    struct kit k;
+
+    (void)state;
+    kit_new(&k);
+    assert_int_equal(mkdir(k.dir, 0700), 0);
+    for (size_t i = 0; i < 5; i++)
+        kit_write(&k, names[i], "x", 1);
+    kit_open(&k);
+    for (size_t i = 0; i < 5; i++) {
+        char name[32];
+        struct buf bytes;
+
+        (void)snprintf(name, sizeof(name), "%s.0", names[i]);
+        kit_read(&k, name, &bytes);
+        assert_int_equal(bytes.len, 1);
+        buf_done(&bytes);
+    }
+    state_close(&k.st);
+    kit_free(&k);
+}
+
+static void a_directory_can_be_the_lock(void **state)
+{
+    struct kit k, other;
+    bool busy = false;
+
+    (void)state;
+    kit_new(&k);
+    assert_int_equal(mkdir(k.dir, 0700), 0);
+    assert_int_equal(mkdir(kit_path(&k, "LOCK"), 0700), 0);
+    kit_open(&k);
+    other = k;
+    assert_false(state_open(&other.st, k.dir, true, &busy, &other.err));
+    assert_true(busy);
+    state_close(&k.st);
+    kit_open(&k);
     state_close(&k.st);
     kit_free(&k);
 }
@@ -271,6 +316,8 @@ int main(void)
         cmocka_unit_test(a_damaged_identity_is_set_aside),
         cmocka_unit_test(a_newer_format_is_refused),
         cmocka_unit_test(only_temporary_files_are_deleted),
+        cmocka_unit_test(what_lies_in_the_place_of_a_directory_is_set_aside),
+        cmocka_unit_test(a_directory_can_be_the_lock),
         cmocka_unit_test(what_others_may_write_is_refused),
         cmocka_unit_test(a_link_is_no_part_of_it),
         cmocka_unit_test(a_file_system_that_forgets_is_refused),
