@@ -90,11 +90,14 @@ int command_inspect(int argc, char **argv)
     case OPTIONS_BAD:
         break;
     case OPTIONS_OK:
-        if (options_count("rows", rows, 0, 1000000, &in.rows) && options_load(options.config))
+        if (options_count("rows", rows, 0, 1000000, &in.rows) && options_load(options.config)) {
+            in.state_bytes_max = config_settings(options.config)->state_bytes_max;
+            in.free_bytes_min = config_settings(options.config)->free_bytes_min;
             code = look(&in,
                 options.positional_count ? options.positional[0]
                                          : config_settings(options.config)->state_dir,
                 salvage_to);
+        }
         break;
     }
     config_free(options.config);

@@ -19,7 +19,8 @@ struct inspect {
     bool check; /* read everything, not only what describes it */
     bool all;   /* whole lists */
     uint64_t rows;
-    bool damaged; /* out */
+    uint64_t state_bytes_max, free_bytes_min; /* the settings; 0: their defaults */
+    bool damaged;                             /* out */
 };
 
 NODISCARD bool inspect_parquet(struct inspect *in, const char *path, struct err *err);

@@ -90,6 +90,25 @@ static void text_files(struct look *l, const char *name, const struct outbox_lis
     }
 }
 
+/* The last ones first: the damage of today is what is looked for. */
+static void text_gap_lines(struct look *l)
+{
+    size_t kept = l->gap_count < GAP_VIEWS_MAX ? l->gap_count : GAP_VIEWS_MAX;
+
+    for (size_t i = 0; i < shown(l, kept); i++) {
+        const struct gap_view *v = &l->gap_views[(l->gap_count - 1 - i) % GAP_VIEWS_MAX];
+        char from[32], to[32], readings[32];
+
+        buf_printf(&l->out, "  %-9s  %15s  %15s  %12s readings  ", gap_reason_name(v->gap.reason),
+            str_count(from, sizeof(from), v->gap.from_seq),
+            v->gap.to_seq >= v->gap.from_seq ? str_count(to, sizeof(to), v->gap.to_seq) : "-",
+            str_count(readings, sizeof(readings), v->gap.readings));
+        str_show(&l->out, span_of(v->where), OUTBOX_NAME_SIZE);
+        buf_add_byte(&l->out, '\n');
+    }
+    more(l, kept);
+}
+
 static void text_gaps(struct look *l)
 {
     char a[32], b[32];
@@ -102,6 +121,7 @@ static void text_gaps(struct look *l)
             (unsigned long long)r->lines, str_count(a, sizeof(a), r->readings),
             str_count(b, sizeof(b), r->promised));
     }
+    text_gap_lines(l);
 }
 
 /* The line as it was received, not as JSON wrote it. (\u does not come: the sample's control
@@ -146,9 +166,45 @@ static void text_quarantine(struct look *l)
     more(l, l->quarantine.count);
 }
 
+static void text_waiting(struct look *l)
+{
+    char readings[32], bytes[32], age[32];
+
+    if (l->journal_readings + l->outbox_readings == 0) {
+        inspect_line(&l->out, "waiting", "nothing");
+        return;
+    }
+    inspect_line(&l->out, "waiting", "%s readings in %zu segment%s and %zu file%s (%s), since %s",
+        str_count(readings, sizeof(readings), l->journal_readings + l->outbox_readings),
+        l->segments.count, l->segments.count == 1 ? "" : "s", l->outbox.count,
+        l->outbox.count == 1 ? "" : "s",
+        str_bytes(bytes, sizeof(bytes), l->journal_bytes + l->outbox_bytes),
+        str_duration(age, sizeof(age), clock_wall_us() - l->oldest_us));
+}
+
+/* What an operator needs in an outage. */
+static void text_rate(struct look *l)
+{
+    char rate[32], bytes[32], ago[32], left[32], limit[32], lasts[32];
+
+    if (l->rate > 0)
+        inspect_line(&l->out, "rate", "%s readings/s until %s ago, %s/h on the disk",
+            str_count(rate, sizeof(rate), (uint64_t)(l->rate + 0.5)),
+            str_duration(ago, sizeof(ago), clock_wall_us() - l->rate_until_us),
+            str_bytes(bytes, sizeof(bytes), (uint64_t)(l->rate_bytes * 3600)));
+    inspect_line(&l->out, "room", "%s left of %s%s%s", str_bytes(left, sizeof(left), l->left_bytes),
+        str_bytes(limit, sizeof(limit), l->limit_bytes),
+        l->lasts_us < 0                              ? ""
+        : l->lasts_us > INT64_C(3650) * CLOCK_DAY_US ? ", for years at this rate"
+                                                     : ", at this rate for ",
+        l->lasts_us < 0 || l->lasts_us > INT64_C(3650) * CLOCK_DAY_US
+            ? ""
+            : str_duration(lasts, sizeof(lasts), l->lasts_us));
+}
+
 void look_show_text(struct look *l)
 {
-    char total[32], available[32], waiting[32];
+    char total[32], available[32];
 
     str_show(&l->out, span_of(l->st.path), 200);
     buf_add_byte(&l->out, '\n');
@@ -158,8 +214,8 @@ void look_show_text(struct look *l)
         str_bytes(available, sizeof(available), l->st.space.free_bytes),
         str_bytes(total, sizeof(total), l->st.space.total_bytes),
         l->st.space.lasting ? "" : "; it may lose data");
-    inspect_line(&l->out, "waiting", "%s readings to be delivered",
-        str_count(waiting, sizeof(waiting), l->journal_readings + l->outbox_readings));
+    text_waiting(l);
+    text_rate(l);
     if (l->in->damaged)
         inspect_line(&l->out, "damage", "yes: see below%s",
             l->bad_files ? "; a file in outbox does not match its name" : "");
@@ -261,6 +317,35 @@ static void json_names(struct look *l, const char *key, char **names, size_t cou
     json_array_end(&l->json);
 }
 
+static void json_time(struct json_out *json, const char *key, int64_t wall_us)
+{
+    char text[CLOCK_TEXT_SIZE];
+
+    json_key_text(json, key, wall_us ? clock_text(text, wall_us) : NULL);
+}
+
+static void json_gap_lines(struct look *l)
+{
+    size_t kept = l->gap_count < GAP_VIEWS_MAX ? l->gap_count : GAP_VIEWS_MAX;
+
+    json_key(&l->json, "gap_lines");
+    json_array(&l->json);
+    for (size_t i = l->gap_count - kept; i < l->gap_count; i++) {
+        const struct gap_view *v = &l->gap_views[i % GAP_VIEWS_MAX];
+
+        json_object(&l->json);
+        json_key_uint(&l->json, "from_seq", v->gap.from_seq);
+        json_key_uint(&l->json, "to_seq", v->gap.to_seq);
+        json_key_uint(&l->json, "readings", v->gap.readings);
+        json_key_text(&l->json, "reason", gap_reason_name(v->gap.reason));
+        json_key_bool(&l->json, "promised", v->gap.promised);
+        json_key_uint(&l->json, "bytes", v->gap.bytes);
+        json_key_text(&l->json, "where", v->where);
+        json_object_end(&l->json);
+    }
+    json_array_end(&l->json);
+}
+
 void look_show_json(struct look *l)
 {
     struct json_out *json = &l->json;
@@ -282,6 +367,21 @@ void look_show_json(struct look *l)
     json_key_uint(json, "outbox_bytes", l->outbox_bytes);
     json_key_uint(json, "refused_readings", l->refused_readings);
     json_key_uint(json, "refused_bytes", l->refused_bytes);
+    json_key_uint(json, "waiting_bytes", l->journal_bytes + l->outbox_bytes);
+    json_key_uint(json, "waiting_files", l->outbox.count);
+    json_key_uint(json, "waiting_segments", l->segments.count);
+    json_time(json, "oldest", l->oldest_us);
+    json_key_double(json, "readings_per_s", l->rate);
+    json_key_double(json, "bytes_per_s", l->rate_bytes);
+    json_time(json, "rate_until", l->rate_until_us);
+    json_key_uint(json, "used_bytes", l->used_bytes);
+    json_key_uint(json, "left_bytes", l->left_bytes);
+    json_key_uint(json, "state_bytes_max", l->limit_bytes);
+    json_key(json, "lasts_s");
+    if (l->lasts_us < 0)
+        json_null(json);
+    else
+        json_int(json, l->lasts_us / CLOCK_SECOND_US);
     json_key_uint(json, "gap_readings", l->gaps.readings);
     json_key_uint(json, "gap_promised_readings", l->gaps.promised);
     json_key_uint(json, "quarantine_bytes", l->quarantine_bytes);
@@ -292,6 +392,7 @@ void look_show_json(struct look *l)
     json_files(l, "refused", &l->refused);
     json_reasons(l, "rejected", &l->rejects, false);
     json_reasons(l, "gaps", &l->gaps, true);
+    json_gap_lines(l);
     json_names(l, "quarantine", l->quarantine.names, l->quarantine.count);
     json_object_end(json);
     buf_add_byte(&l->out, '\n');

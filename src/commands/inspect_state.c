@@ -7,6 +7,12 @@
 #define SCAN_BYTES_MAX (UINT64_C(1) << 30)
 #define LINES_FILE_MAX (64U * 1024U * 1024U)
 
+static void older(struct look *l, int64_t created_us)
+{
+    if (l->oldest_us == 0 || created_us < l->oldest_us)
+        l->oldest_us = created_us;
+}
+
 /* --- journal --- */
 
 static bool read_frames(struct look *l, struct segment_view *view, struct err *err)
@@ -34,8 +40,10 @@ static bool read_frames(struct look *l, struct segment_view *view, struct err *e
                 view->series++;
         else if (item.frame.type == SEGMENT_ROWS && scan_rows_count(&item.frame)) {
             view->readings += scan_rows_count(&item.frame);
-            if (!view->info->end_seq)
+            if (!view->info->end_seq) {
                 view->end_seq = item.frame.seq + scan_rows_count(&item.frame);
+                view->last_us = item.frame.received_us;
+            }
         }
     }
     scan_close(scan);
@@ -63,11 +71,13 @@ static bool look_journal(struct look *l, struct err *err)
         struct segment_view *view = &l->views[i];
 
         *view = (struct segment_view){.info = info, .end_seq = info->end_seq};
-        if (info->header_ok && (all || !info->end_seq) && !read_frames(l, view, err))
+        if ((all || !info->end_seq) && !read_frames(l, view, err))
             return false;
         if (!view->read && info->end_seq > info->first_seq)
             view->readings = info->end_seq - info->first_seq;
         l->journal_readings += view->readings;
+        if (info->header_ok && view->readings)
+            older(l, info->header.created_us);
         /* The newest may be at its birth; any other without a header has lost it. */
         if (view->lost || (!info->header_ok && !info->newest))
             l->in->damaged = true;
@@ -94,6 +104,7 @@ static bool look_files(struct look *l, struct err *err)
     for (size_t i = 0; i < l->outbox.count; i++) {
         bool ok = true;
 
+        older(l, l->outbox.items[i].name.created_us);
         l->outbox_bytes += l->outbox.items[i].bytes;
         l->outbox_readings += look_readings(&l->outbox.items[i]);
         if (l->in->check && !outbox_verify(&box, &l->outbox.items[i], &ok, err)) {
@@ -227,10 +238,27 @@ static bool read_lines(int dirfd, const char *name, struct reasons *all, struct 
     return ok;
 }
 
+static bool add_gap(void *context, const struct gap *gap, struct err *err)
+{
+    struct look *l = context;
+    struct gap_view *view;
+
+    if (!l->gap_views) /* pages that are not used cost nothing */
+        l->gap_views = calloc(GAP_VIEWS_MAX, sizeof(*l->gap_views));
+    if (!l->gap_views)
+        return err_set(err, ERR_FULL, ENOMEM, "no memory for the lines of gaps.log");
+    view = &l->gap_views[l->gap_count++ % GAP_VIEWS_MAX];
+    view->gap = *gap;
+    (void)str_copy(view->where, sizeof(view->where), gap->where);
+    return true;
+}
+
 static bool look_lines(struct look *l, struct err *err)
 {
     struct file_list list = {0};
-    bool ok = read_lines(l->st.dir, "gaps.log", &l->gaps, err);
+    bool whole;
+    bool ok = read_lines(l->st.dir, "gaps.log", &l->gaps, err) &&
+              gaps_each(&l->st, &whole, add_gap, l, err);
 
     if (!ok || l->st.rejected < 0)
         return ok;
@@ -270,6 +298,7 @@ static void look_done(struct look *l)
         free(l->rejects.items[i].sample);
     for (size_t i = 0; i < l->gaps.count; i++)
         free(l->gaps.items[i].sample);
+    free(l->gap_views);
     file_list_done(&l->quarantine);
     buf_done(&l->out);
     state_close(&l->st);
@@ -289,7 +318,7 @@ bool inspect_state(struct inspect *in, const char *path, struct err *err)
         ok = err_set(err, ERR_DENIED, 0, "'%s' is no state directory", path);
     else
         ok = look_journal(&l, err) && look_files(&l, err) && look_lines(&l, err) &&
-             look_quarantine(&l, err);
+             look_quarantine(&l, err) && look_rate(&l, err);
     if (ok && in->json)
         look_show_json(&l);
     else if (ok)

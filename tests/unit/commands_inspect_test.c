@@ -208,7 +208,9 @@ static void a_state_directory_is_shown(void **state)
 {
     (void)state;
     assert_int_equal(inspect(directory, NULL, NULL), EXIT_DONE);
-    expect("waiting      3,000 readings");
+    expect("waiting      3,000 readings in 2 segments and 1 file (");
+    expect("room         ");
+    expect("  dropped                  1               10            10 readings  ");
     expect("journal: 2 segments, 2,000 readings");
     expect("sealed");
     expect("active");
@@ -230,6 +232,10 @@ static void a_state_directory_as_json(void **state)
     (void)state;
     assert_int_equal(inspect("--json", "--check", directory), EXIT_DONE);
     expect("\"waiting_readings\":3000,");
+    expect("\"waiting_files\":1,\"waiting_segments\":2,\"oldest\":\"20");
+    expect("\"readings_per_s\":");
+    expect("\"lasts_s\":");
+    expect("\"gap_lines\":[{\"from_seq\":1,\"to_seq\":10,\"readings\":10,\"reason\":\"dropped\",");
     expect("\"damaged\":false,");
     expect("\"state\":\"sealed\",\"first_seq\":1001,\"last_seq\":2000,\"readings\":1000,");
     expect("\"state\":\"active\",\"first_seq\":2001,\"last_seq\":3000,\"readings\":1000,");
