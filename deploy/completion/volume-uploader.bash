@@ -292,10 +292,13 @@ _volume_uploader()
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    inspect:--rows)
+    inspect:--rows | \
+        inspect:--state-bytes-max | \
+        inspect:--free-bytes-min)
         return
         ;;
-    inspect:--state-dir)
+    inspect:--salvage | \
+        inspect:--state-dir)
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         return
         ;;
@@ -324,7 +327,7 @@ _volume_uploader()
         flags="--root --listen --allow-remote --volume --schema --cert --client-id --client-secret-file --token-file --token-lifetime --restrict --principal --warehouse --cluster --job-poll --job-time-scale --job-files-limit --fault --verbose --help"
         ;;
     inspect)
-        flags="--rows --check --all --json --help --state-dir"
+        flags="--rows --check --all --salvage --json --help --state-dir --state-bytes-max --free-bytes-min"
         ;;
     top)
         flags="--every --once --help --status-listen"

@@ -227,9 +227,12 @@ complete -c volume-uploader -n '__fish_seen_subcommand_from emulate' -l help -d 
 complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -l rows -x -d 'show the first N rows of a file'
 complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -l check -d 'read everything and compare checksums and statistics'
 complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -l all -d 'whole lists, however long'
+complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -l salvage -x -a '(__fish_complete_directories)' -d 'copy every valid reading of the state directory into DIR (new or empty)'
 complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -l json -d 'as JSON, for scripts'
 complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -l help -d 'this text'
 complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -l state-dir -x -a '(__fish_complete_directories)' -d 'everything that waits; the service and the image set their own [./state]'
+complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -l state-bytes-max -x -d 'the state directory never holds more [80 % of what the directory holds and the free space together, at start]'
+complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -l free-bytes-min -x -d 'free space left to others on the file system [256 MiB, at most 5 % of the file system]'
 complete -c volume-uploader -n '__fish_seen_subcommand_from inspect' -F
 complete -c volume-uploader -n '__fish_seen_subcommand_from top' -l every -x -d 'time between two looks (1s)'
 complete -c volume-uploader -n '__fish_seen_subcommand_from top' -l once -d 'one picture, then end; also when the output is no terminal'

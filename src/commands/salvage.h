@@ -12,7 +12,7 @@
  * Errors   damage is none, and no file of the store stops it: it is in the report. ERR_DENIED: no store,
  *          or a DIR it does not take; ERR_FULL, ERR_BROKEN: DIR.
  * Threads  main. The store is only read, without its lock: a `run` may be at work in it.
- * Source   docs/salvage.md.
+ * Source   docs/guides/salvage.md.
  */
 #ifndef COMMANDS_SALVAGE_H
 #define COMMANDS_SALVAGE_H
