@@ -19,6 +19,7 @@
 #define ROWS 1000U /* a second */
 #define SERIES 500U
 #define FILES_MAX 10U
+#define PARALLEL 4U
 
 static struct state st;
 static struct limits limits;
@@ -147,7 +148,7 @@ static void open_all(const char *directory)
         .codec = PARQUET_ZSTD,
         .merge_bytes = UINT64_C(256) << 20,
         .segment_bytes = 32 << 20,
-        .upload_parallel = 4};
+        .upload_parallel = PARALLEL};
     struct pack_recovery recovery;
     bool busy;
 
@@ -194,6 +195,7 @@ static void the_day(uint64_t segments, uint64_t seconds)
         for (uint64_t i = 0; i < seconds; i++)
             append_second(s * seconds + i);
         check(journal_roll(journal, clock_mono_us(), &err), "roll");
+        pack_set_parallel(pack, files ? 1 : PARALLEL); /* the first file was tried in vain */
         pack_what_is_due(false);
         look_at_names();
     }
@@ -222,6 +224,7 @@ int main(int argc, char **argv)
         (double)(clock_mono_us() - start_us) / 1e6, (unsigned long long)files,
         (double)atomic_load(&limits.used[LIMITS_JOURNAL]) / 1048576, running);
     start_us = clock_mono_us();
+    pack_set_parallel(pack, PARALLEL);
     while (deliver_oldest(&delivered))
         pack_what_is_due(false);
     printf("drain   %llu files, %.1f MiB, up to %llu segments in one; %.1f s; peak %.1f MiB\n",

@@ -64,6 +64,13 @@ static bool too_late(struct pipeline *p)
     return deadline && clock_mono_us() >= deadline;
 }
 
+/* While nothing gets through one file probes, and a day of outage should not begin with as many small files
+ * as are sent at a time. */
+static unsigned parallel(const struct pipeline *p)
+{
+    return atomic_load(&p->ship_ill) ? 1 : p->settings->upload_parallel;
+}
+
 static void work(struct pipeline *p, struct pack *pack)
 {
     struct err last, err;
@@ -78,6 +85,7 @@ static void work(struct pipeline *p, struct pack *pack)
         if (all && too_late(p))
             return; /* what is closed stays in the journal */
         pack_set_held(pack, atomic_load(&p->held_files));
+        pack_set_parallel(pack, parallel(p));
         if (pack_step(pack, all, &result, &done, &err)) {
             tell_state(p, &last, NULL);
             publish(p, pack);

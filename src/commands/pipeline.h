@@ -34,6 +34,7 @@ struct pipeline {
     int wake_intake, wake_pack, wake_ship, wake_main; /* eventfds */
     atomic_bool stopping;                             /* SIGTERM: intake ends first */
     atomic_bool intake_ended, pack_ended, ship_ended;
+    atomic_bool ship_ill;                  /* deliveries fail, until one works again */
     atomic_bool broken;                    /* ERR_BROKEN somewhere: exit code 4 */
     atomic_bool reload_secrets;            /* SIGHUP: ship reads them again */
     atomic_int_least64_t intake_turn_us;   /* monotonic; intake went round */

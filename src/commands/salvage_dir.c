@@ -121,9 +121,15 @@ static bool make_work(struct salvage *s, struct err *err)
 
 bool salvage_dir_open(struct salvage *s, const char *path, struct err *err)
 {
-    if (!make(s, path, err) || !file_dir_open(FILE_CWD, path, &s->dir, err) ||
-        !refuse_store(s, s->dir, path, err) || !check_empty(s->dir, path, err))
+    int dir = -1;
+
+    if (!make(s, path, err) || !file_dir_open(FILE_CWD, path, &dir, err))
         return false;
+    if (!refuse_store(s, dir, path, err) || !check_empty(dir, path, err)) {
+        file_drop(dir);
+        return false;
+    }
+    s->dir = dir; /* only now is it ours, to be tidied up at the end */
     for (int i = 0; i < SALVAGE_FOLDERS; i++) {
         if (!file_dir_make(s->dir, salvage_folders[i], false, err) ||
             !file_dir_open(s->dir, salvage_folders[i], &s->folder[i], err))

@@ -72,6 +72,11 @@ const struct pack_counters *pack_counters(const struct pack *p)
     return &p->counters;
 }
 
+void pack_set_parallel(struct pack *p, unsigned upload_parallel)
+{
+    p->options.upload_parallel = upload_parallel;
+}
+
 /* --- the closed segments --- */
 
 static size_t closed_count(const struct pack *p)

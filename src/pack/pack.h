@@ -65,6 +65,10 @@ struct pack *pack_new(const struct state *st, struct limits *limits, struct gaps
     const struct pack_options *options, struct err *err);
 void pack_free(struct pack *p);
 
+/* Files in the outbox from which on pack waits for merge_bytes to gather: as many as are sent at a time, one
+ * while none gets through (one file probes then, and the others would only be small). */
+void pack_set_parallel(struct pack *p, unsigned upload_parallel);
+
 /* One file at most. `all`: pack whatever is closed, do not wait for a backlog to gather (stopping).
  * Also makes the spare segment and the reserve when they are missing. */
 NODISCARD bool pack_step(
