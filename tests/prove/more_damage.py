@@ -298,7 +298,9 @@ class Prover:
 
 
 def kind_of(name):
-    """Two damages of one thing at a time make no sense."""
+    """Two damages of one thing at a time make no sense; nor does one of what the other takes away."""
+    if name.startswith(("refused", "rejected", "quarantine")):
+        return name.split(" ")[0].split("/")[0]
     return name.split(" ")[0] if "/" in name or name[0].isupper() or "." in name.split(" ")[0] else name
 
 
