@@ -2,7 +2,7 @@
 
 more_outage.py [short | long]
 
-The workspace is away while a simulated plant fills many small segments (1 MiB each; short: about 60, long: 1,440 as a day
+The workspace is away while a simulated plant fills many small segments (1 MiB each; short: about 48, long: 1,440 as a day
 of one a minute has). merge_bytes is to a segment what 256 MiB are to a minute at 1,000 readings/s (long), or eight
 segments (short). Then `run` is killed and started with the workspace there. Must hold: at most ten files; a name, once
 seen in outbox/, stays until its file arrives under it; the ranges of all names are 1 to the last number, without a hole
@@ -24,7 +24,7 @@ MIB = 1 << 20
 FILES_MAX = 10
 LONG = len(sys.argv) > 1 and sys.argv[1] == "long"
 # A 1 MiB segment holds some 52,000 readings.
-SEGMENTS, MERGE = (1440, 200 * MIB) if LONG else (60, 8 * MIB)
+SEGMENTS, MERGE = (1440, 200 * MIB) if LONG else (48, 8 * MIB)
 SETTINGS = {"VOLUME_UPLOADER_SEGMENT_BYTES": "1MiB", "VOLUME_UPLOADER_MERGE_BYTES": str(MERGE),
             "VOLUME_UPLOADER_STATE_BYTES_MAX": str(64 << 30)}
 
