@@ -267,10 +267,44 @@ static bool take_lines(struct gaps *g, struct buf *window, struct err *err)
     return true;
 }
 
+/* A page that cannot be read costs its lines only. */
+static bool read_page(int fd, uint64_t at, char *page, size_t *ret_len, bool *ret_whole)
+{
+    struct err err;
+
+    if (file_read_at(fd, at, page, 4096, ret_len, &err))
+        return *ret_len > 0;
+    memset(page, '\n', 4096);
+    *ret_len = 4096;
+    *ret_whole = false;
+    return true;
+}
+
+/* A window, page by page where the medium is bad. */
+static bool read_window(
+    int fd, uint64_t at, uint64_t size, char *to, size_t *ret_len, struct err *err)
+{
+    bool whole;
+
+    if (file_read_at(fd, at, to, WINDOW_BYTES, ret_len, err))
+        return true;
+    if (err->code != EIO)
+        return false;
+    *ret_len = 0;
+    for (size_t n = 0; *ret_len < WINDOW_BYTES && at + *ret_len < size; *ret_len += n) {
+        if (!read_page(fd, at + *ret_len, to + *ret_len, &n, &whole))
+            break;
+    }
+    if (*ret_len > size - at)
+        *ret_len = (size_t)(size - at);
+    return true;
+}
+
 static bool read_all(struct gaps *g, struct err *err)
 {
+    struct file_info info;
     struct buf window;
-    bool ok = true;
+    bool ok = file_fstat(g->fd, &info, err);
     char last = '\n';
 
     buf_init(&window, WINDOW_BYTES + LINE_MAX_BYTES);
@@ -282,7 +316,7 @@ static bool read_all(struct gaps *g, struct err *err)
             ok = err_set(err, ERR_FULL, ENOMEM, "no memory to read " NAME);
             break;
         }
-        ok = file_read_at(g->fd, at, to, WINDOW_BYTES, &n, err);
+        ok = read_window(g->fd, at, info.bytes, to, &n, err);
         if (!ok || n == 0)
             break;
         last = to[n - 1];
@@ -424,19 +458,6 @@ uint64_t gaps_count(const struct gaps *g)
 }
 
 /* --- for tools that only read --- */
-
-/* A page that cannot be read costs its lines only. */
-static bool read_page(int fd, uint64_t at, char page[4096], size_t *ret_len, bool *ret_whole)
-{
-    struct err err;
-
-    if (file_read_at(fd, at, page, 4096, ret_len, &err))
-        return *ret_len > 0;
-    memset(page, '\n', 4096);
-    *ret_len = 4096;
-    *ret_whole = false;
-    return true;
-}
 
 static bool each_line(struct buf *window, bool *ret_whole,
     bool (*each)(void *context, const struct gap *gap, struct err *err), void *context,

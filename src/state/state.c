@@ -336,6 +336,7 @@ static bool read_identity(struct state *st, bool may_change, struct err *err)
         ok = file_read_whole(st->dir, "IDENTITY", &text, err);
         if (ok)
             what = identity_parse((struct span){text.data, text.len}, st->instance);
+        ok = ok || err->code == EIO; /* the medium has lost it: damaged like any other */
     }
     if (ok && what == IDENTITY_NEWER)
         ok = err_set(
