@@ -227,8 +227,7 @@ static bool finish_dropped_files(struct recovery *r, struct err *err)
     for (size_t i = 0; i < r->files.count; i++) {
         const struct outbox_entry *e = &r->files.items[i];
 
-        if (ok &&
-            was_dropped(r, e->text, e->name.first_seq, e->name.last_seq + 1, e->bytes, 0)) {
+        if (ok && was_dropped(r, e->text, e->name.first_seq, e->name.last_seq + 1, e->bytes, 0)) {
             ok = outbox_done(&r->box, e, err);
             r->result.drops_finished++;
         } else {
