@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define OF_LATE_US (10 * 60 * CLOCK_SECOND_US)
+#define OF_LATE_US (600 * CLOCK_SECOND_US)
 #define READING_BYTES 20.0 /* in the journal; what nothing better is known about */
 
 struct point {

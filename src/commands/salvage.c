@@ -9,7 +9,7 @@
  * before the files that may hold it are looked for again: so nothing is missed, and what was saved from
  * both is taken back from the one of journal/. What came after we began is not waited for.
  */
-#include "commands/salvage.h"
+#include "commands/salvage_walk.h"
 
 #include "base/clock.h"
 #include "base/rng.h"
@@ -23,29 +23,14 @@
 #define MERGE_BYTES (UINT64_C(256) << 20) /* of segments, in one file */
 #define ROUNDS_MAX 1000
 
-struct source { /* a segment of journal/ */
-    char name[SEGMENT_NAME_SIZE];
-    uint64_t first_seq, end_seq; /* end 0: the newest */
-    size_t note;                 /* index + 1; 0: not looked at yet */
-    bool gone, done;
-};
-
-struct walk {
-    struct salvage *s;
-    struct source *sources;
-    size_t count;
-    struct salvage_batch batch;
-    uint64_t batch_end;
-};
-
-static bool no_memory(struct err *err)
+bool salvage_no_memory(struct err *err)
 {
     return err_set(err, ERR_FULL, ENOMEM, "no memory for the list of sources");
 }
 
 /* --- a directory of the store --- */
 
-static bool is_temp(const char *name)
+bool salvage_is_temp(const char *name)
 {
     size_t len = strlen(name);
 
@@ -53,7 +38,7 @@ static bool is_temp(const char *name)
 }
 
 /* What cannot be listed is noted; the rest goes on. */
-static bool list_of(
+bool salvage_list(
     struct salvage *s, int dir, const char *folder, struct file_list *ret, struct err *err)
 {
     struct salvage_note *note;
@@ -64,27 +49,27 @@ static bool list_of(
         return true;
     note = salvage_note_new(s, "", folder);
     if (!note)
-        return no_memory(err);
+        return salvage_no_memory(err);
     note->what = "unreadable";
     note->damaged = true;
     (void)str_copy(note->why, sizeof(note->why), why.text);
     return true;
 }
 
-static bool note_other(struct salvage *s, const char *folder, const char *name, const char *what,
+bool salvage_note_other(struct salvage *s, const char *folder, const char *name, const char *what,
     const char *why, bool damaged, struct err *err)
 {
     struct salvage_note *note = salvage_note_new(s, folder, name);
 
     if (!note)
-        return no_memory(err);
+        return salvage_no_memory(err);
     note->what = what;
     note->damaged = damaged;
     (void)str_copy(note->why, sizeof(note->why), why);
     return true;
 }
 
-static bool is_regular(int dir, const char *name, bool *ret_there)
+bool salvage_is_regular(int dir, const char *name, bool *ret_there)
 {
     struct file_info info = {0};
     struct err ignored;
@@ -108,22 +93,24 @@ static bool copied_before(const struct salvage *s, const char *folder, const cha
 }
 
 /* `below`: files that begin there or later were made of what came after we began. */
-static bool take_files(
-    struct walk *w, int dir, const char *folder, uint64_t below, bool *ret_new, struct err *err)
+static bool take_files(struct salvage_walk *w, int dir, const char *folder, uint64_t below,
+    bool *ret_new, struct err *err)
 {
     struct salvage *s = w->s;
     struct file_list list;
-    bool ok = list_of(s, dir, folder, &list, err);
+    bool ok = salvage_list(s, dir, folder, &list, err);
 
     for (size_t i = 0; ok && i < list.count; i++) {
         struct file_name name;
         bool gone = false, there;
 
-        if (is_temp(list.names[i]) || strcmp(list.names[i], OUTBOX_RESERVE) == 0 ||
+        if (salvage_is_temp(list.names[i]) || strcmp(list.names[i], OUTBOX_RESERVE) == 0 ||
             copied_before(s, folder, list.names[i]))
             continue;
-        if (!file_name_parse(list.names[i], &name) || !is_regular(dir, list.names[i], &there)) {
-            ok = note_other(s, folder, list.names[i], "other", "not a file of ours", true, err);
+        if (!file_name_parse(list.names[i], &name) ||
+            !salvage_is_regular(dir, list.names[i], &there)) {
+            ok = salvage_note_other(
+                s, folder, list.names[i], "other", "not a file of ours", true, err);
             continue;
         }
         if (name.first_seq >= below)
@@ -137,7 +124,7 @@ static bool take_files(
 
 /* --- clean segments gather to a file --- */
 
-static bool end_batch(struct walk *w, struct err *err)
+bool salvage_end_batch(struct salvage_walk *w, struct err *err)
 {
     return w->batch.count == 0 || salvage_make_file(w->s, &w->batch, err);
 }
@@ -149,7 +136,7 @@ static bool add_item(struct salvage_batch *b, const struct segment_info *item, s
         struct segment_info *more = realloc(b->items, size * sizeof(*more));
 
         if (!more)
-            return no_memory(err);
+            return salvage_no_memory(err);
         b->items = more;
         b->size = size;
     }
@@ -159,7 +146,7 @@ static bool add_item(struct salvage_batch *b, const struct segment_info *item, s
 }
 
 /* A segment of another instance, or of none that is known, is not ours to count. */
-static bool is_ours(struct salvage *s, const struct salvage_look *look)
+bool salvage_is_ours(const struct salvage *s, const struct salvage_look *look)
 {
     static const uint8_t none[16];
 
@@ -168,7 +155,7 @@ static bool is_ours(struct salvage *s, const struct salvage_look *look)
 }
 
 /* One piece of a source into the batch; a file spans consecutive numbers only. */
-static bool copy_piece(struct walk *w, const struct salvage_source *source,
+bool salvage_copy_piece(struct salvage_walk *w, const struct salvage_source *source,
     const struct salvage_look *look, struct seq_range piece, enum salvage_to to,
     uint64_t *ret_saved, struct err *err)
 {
@@ -180,7 +167,7 @@ static bool copy_piece(struct walk *w, const struct salvage_source *source,
 
     if (w->batch.count && (w->batch_end != piece.first || w->batch.to != to ||
                               w->batch.bytes + look->bytes > MERGE_BYTES))
-        ok = end_batch(w, err);
+        ok = salvage_end_batch(w, err);
     memcpy(header.instance, s->work.instance, sizeof(header.instance));
     ok = ok && salvage_copy(source, piece, &header, s->work.journal, &item, &copied, err) &&
          add_item(&w->batch, &item, err);
@@ -196,7 +183,7 @@ static bool copy_piece(struct walk *w, const struct salvage_source *source,
     return ok;
 }
 
-static void fill_note(struct salvage_note *note, struct salvage_look *look)
+void salvage_fill_note(struct salvage_note *note, struct salvage_look *look)
 {
     note->bytes = look->bytes;
     note->first_seq = look->first_seq;
@@ -223,19 +210,19 @@ static void fill_note(struct salvage_note *note, struct salvage_look *look)
 
 /* --- journal/ --- */
 
-static bool list_segments(struct walk *w, struct err *err)
+static bool list_segments(struct salvage_walk *w, struct err *err)
 {
     struct salvage *s = w->s;
     struct file_list list;
-    bool ok = list_of(s, s->st.journal, "journal", &list, err), there;
+    bool ok = salvage_list(s, s->st.journal, "journal", &list, err), there;
 
     w->sources = calloc(list.count + 1, sizeof(*w->sources));
-    ok = ok && (w->sources || no_memory(err));
+    ok = ok && (w->sources || salvage_no_memory(err));
     for (size_t i = 0; ok && i < list.count; i++) { /* names sort as their numbers do */
-        struct source *source = &w->sources[w->count];
+        struct salvage_segment *source = &w->sources[w->count];
 
         if (!segment_name_parse(list.names[i], &source->first_seq) ||
-            !is_regular(s->st.journal, list.names[i], &there))
+            !salvage_is_regular(s->st.journal, list.names[i], &there))
             continue;
         segment_name(source->name, source->first_seq);
         if (w->count > 0)
@@ -246,11 +233,12 @@ static bool list_segments(struct walk *w, struct err *err)
     return ok;
 }
 
-static struct salvage_note *note_of(struct salvage *s, struct source *source, struct err *err)
+static struct salvage_note *note_of(
+    struct salvage *s, struct salvage_segment *source, struct err *err)
 {
     if (source->note == 0) {
         if (!salvage_note_new(s, "journal", source->name)) {
-            (void)no_memory(err);
+            (void)salvage_no_memory(err);
             return NULL;
         }
         source->note = s->note_count;
@@ -259,7 +247,7 @@ static struct salvage_note *note_of(struct salvage *s, struct source *source, st
 }
 
 /* What no file holds of it, piece by piece. */
-static bool take_pieces(struct walk *w, const struct salvage_source *source,
+static bool take_pieces(struct salvage_walk *w, const struct salvage_source *source,
     const struct salvage_look *look, size_t note, struct err *err)
 {
     struct salvage *s = w->s;
@@ -271,7 +259,7 @@ static bool take_pieces(struct walk *w, const struct salvage_source *source,
         if (!ranges_touch(&look->readings, piece.first, piece.end))
             continue;
         any = true;
-        ok = copy_piece(w, source, look, piece, SALVAGE_JOURNAL, &saved, err);
+        ok = salvage_copy_piece(w, source, look, piece, SALVAGE_JOURNAL, &saved, err);
         at = piece.end; /* it is claimed now */
     }
     s->notes[note].saved = saved;
@@ -282,12 +270,12 @@ static bool take_pieces(struct walk *w, const struct salvage_source *source,
 }
 
 /* Of the store, not of DIR: the source is at fault. */
-static bool is_source_error(const struct err *err)
+bool salvage_is_source_error(const struct err *err)
 {
     return err->kind == ERR_DENIED || err->code == EIO || err->code == ENOENT;
 }
 
-static bool take_segment(struct walk *w, struct source *source, struct err *err)
+static bool take_segment(struct salvage_walk *w, struct salvage_segment *source, struct err *err)
 {
     struct salvage *s = w->s;
     struct salvage_source from = {
@@ -298,7 +286,7 @@ static bool take_segment(struct walk *w, struct source *source, struct err *err)
 
     source->done = true;
     if (!salvage_look(&from, &is_segment, &look, err)) {
-        if (!is_source_error(err))
+        if (!salvage_is_source_error(err))
             return false;
         source->gone = err->code == ENOENT;
         note = note_of(s, source, err);
@@ -311,8 +299,8 @@ static bool take_segment(struct walk *w, struct source *source, struct err *err)
             source->gone ? "packed and deleted while it was looked at" : err->text);
         return true;
     }
-    if (look.readable && look.header_ok && !is_ours(s, &look)) {
-        ok = note_other(s, "journal", source->name, "other",
+    if (look.readable && look.header_ok && !salvage_is_ours(s, &look)) {
+        ok = salvage_note_other(s, "journal", source->name, "other",
             "of another instance: two directories are mixed; not taken", true, err);
         salvage_look_done(&look);
         return ok;
@@ -321,7 +309,7 @@ static bool take_segment(struct walk *w, struct source *source, struct err *err)
     ok = note != NULL;
     if (ok) {
         note->counts = true;
-        fill_note(note, &look);
+        salvage_fill_note(note, &look);
         ok = take_pieces(w, &from, &look, source->note - 1, err);
     }
     if (!ok && err->code == ENOENT) { /* between looking and copying */
@@ -338,7 +326,7 @@ static bool take_segment(struct walk *w, struct source *source, struct err *err)
 
 /* A copied file holds readings that were made into one of ours: the copy stays, and the segments of the
  * other are looked at again. */
-static bool take_back_doubles(struct walk *w, bool *ret_again, struct err *err)
+static bool take_back_doubles(struct salvage_walk *w, bool *ret_again, struct err *err)
 {
     struct salvage *s = w->s;
 
@@ -369,14 +357,14 @@ static bool take_back_doubles(struct walk *w, bool *ret_again, struct err *err)
             return false;
     }
     for (size_t i = 0; i < w->count; i++) {
-        struct source *source = &w->sources[i];
+        struct salvage_segment *source = &w->sources[i];
 
         source->done = source->gone; /* those still there are asked again; most are claimed */
     }
     return true;
 }
 
-static bool take_journal(struct walk *w, struct err *err)
+static bool take_journal(struct salvage_walk *w, struct err *err)
 {
     struct salvage *s = w->s;
 
@@ -384,10 +372,10 @@ static bool take_journal(struct walk *w, struct err *err)
         if (!w->sources[i].done && !take_segment(w, &w->sources[i], err))
             return false;
     }
-    return end_batch(w, err) && (s->work.dir >= 0);
+    return salvage_end_batch(w, err) && (s->work.dir >= 0);
 }
 
-static bool take_both(struct walk *w, struct err *err)
+static bool take_both(struct salvage_walk *w, struct err *err)
 {
     struct salvage *s = w->s;
     uint64_t below = UINT64_MAX;
@@ -409,175 +397,7 @@ static bool take_both(struct walk *w, struct err *err)
     return true;
 }
 
-/* --- what was set aside, or never finished --- */
-
-/* "<hex>.seg", "<hex>.seg.0", "<hex>.seg@4711.0", "<hex>.seg.tmp" to the number; a piece has no header. */
-static bool number_in(const char *name, uint64_t *ret, bool *ret_piece)
-{
-    char stem[SEGMENT_NAME_SIZE];
-
-    if (strlen(name) < SEGMENT_NAME_SIZE - 1)
-        return false;
-    memcpy(stem, name, SEGMENT_NAME_SIZE - 1);
-    stem[SEGMENT_NAME_SIZE - 1] = '\0';
-    *ret_piece =
-        name[SEGMENT_NAME_SIZE - 1] == '@' && strncmp(name + SEGMENT_NAME_SIZE - 1, "@0.", 3) != 0;
-    return segment_name_parse(stem, ret);
-}
-
-/* Numbers that gaps.log counts will never be sent by `run`; of others that is not known. */
-static bool take_range(struct walk *w, const struct salvage_source *source,
-    const struct salvage_look *look, struct seq_range range, uint64_t *ret_saved, struct err *err)
-{
-    struct salvage *s = w->s;
-    uint64_t at = range.first;
-    struct seq_range piece;
-
-    while (ranges_next(&s->saved, false, &at, range.end, &piece)) {
-        uint64_t within = piece.first;
-
-        at = piece.end;
-        while (within < piece.end) {
-            bool lost = ranges_touch(&s->counted_lost, within, within + 1);
-            struct seq_range part;
-
-            if (!ranges_next(&s->counted_lost, lost, &within, piece.end, &part))
-                break;
-            if (!copy_piece(w, source, look, part, lost ? SALVAGE_QUARANTINE : SALVAGE_DOUBTFUL,
-                    ret_saved, err))
-                return false;
-        }
-    }
-    return true;
-}
-
-static bool take_odd_segment(
-    struct walk *w, int dir, const char *folder, const char *name, bool aside, struct err *err)
-{
-    struct salvage *s = w->s;
-    struct salvage_source from = {.dir = dir, .name = name, .at = SEGMENT_HEADER_BYTES};
-    struct salvage_note *note;
-    struct salvage_look look;
-    bool is_segment = false, piece = false, ok = true;
-    uint64_t saved = 0;
-
-    if (number_in(name, &from.first_seq, &piece) && piece)
-        from.at = 0;
-    if (!salvage_look(&from, &is_segment, &look, err))
-        return is_source_error(err) &&
-               note_other(s, folder, name, "unreadable", err->text, true, err);
-    if (!is_segment)
-        return note_other(s, folder, name, "other", "no segment and no file of ours", aside, err);
-    note = salvage_note_new(s, folder, name);
-    if (!note) {
-        salvage_look_done(&look);
-        return no_memory(err);
-    }
-    fill_note(note, &look);
-    note->damaged = aside; /* an unfinished file is no damage, whatever is in it */
-    if (look.header_ok && !is_ours(s, &look)) {
-        (void)str_copy(note->why, sizeof(note->why), "of another instance: not taken");
-        ranges_done(&look.readings);
-    }
-    for (size_t i = 0; ok && i < look.readings.count; i++)
-        ok = take_range(w, &from, &look, look.readings.items[i], &saved, err);
-    note = &s->notes[s->note_count - 1];
-    note->saved = saved;
-    note->what = saved ? "made" : look.readings.count ? "known" : "empty";
-    salvage_look_done(&look);
-    return ok;
-}
-
-/* "<name>.parquet.0" of quarantine/: a file whose content was wrong. */
-static bool was_file(const char *name, struct file_name *ret)
-{
-    const char *end = strstr(name, ".parquet.");
-    char text[OUTBOX_NAME_SIZE];
-
-    if (!end || (size_t)(end - name) + 8 >= sizeof(text))
-        return false;
-    memcpy(text, name, (size_t)(end - name) + 8);
-    text[end - name + 8] = '\0';
-    return file_name_parse(text, ret);
-}
-
-/* Files of outbox/ and refused/ that are not what their names say: after the journal, which may hold the
- * same readings still. */
-static bool take_wrong(struct salvage *s, int dir, const char *folder, struct err *err)
-{
-    size_t len = strlen(folder);
-
-    for (size_t i = 0; i < s->note_count; i++) {
-        const char *source = s->notes[i].source;
-        struct file_name name;
-        char text[sizeof(s->notes[i].source)];
-
-        if (strcmp(s->notes[i].what, "wrong") != 0 || strncmp(source, folder, len) != 0 ||
-            source[len] != '/')
-            continue;
-        (void)str_copy(text, sizeof(text), source + len + 1);
-        if (!file_name_parse(text, &name) || !salvage_rescue_file(s, i, dir, text, &name, err))
-            return false;
-    }
-    return true;
-}
-
-static bool take_aside(
-    struct walk *w, int dir, const char *folder, const char *name, bool aside, struct err *err)
-{
-    struct file_name parsed;
-
-    if (!was_file(name, &parsed))
-        return take_odd_segment(w, dir, folder, name, aside, err);
-    if (!salvage_note_new(w->s, folder, name))
-        return no_memory(err);
-    return salvage_rescue_file(w->s, w->s->note_count - 1, dir, name, &parsed, err);
-}
-
-static bool take_odd(struct walk *w, int dir, const char *folder, bool aside, struct err *err)
-{
-    struct salvage *s = w->s;
-    struct file_list list;
-    bool ok = list_of(s, dir, folder, &list, err);
-
-    for (size_t i = 0; ok && i < list.count; i++) {
-        const char *name = list.names[i];
-        uint64_t number;
-        bool there;
-
-        if (!aside && (segment_name_parse(name, &number) ? is_regular(dir, name, &there)
-                                                         : strcmp(name, "spare.seg") == 0))
-            continue; /* taken before, or space not yet used */
-        if (!is_regular(dir, name, &there)) {
-            ok = !there || note_other(s, folder, name, "other", "not a file", true, err);
-            continue;
-        }
-        ok = take_aside(w, dir, folder, name, aside || !is_temp(name), err);
-    }
-    file_list_done(&list);
-    return ok && end_batch(w, err);
-}
-
-/* --- gaps.log, the instance --- */
-
-static bool add_lost(void *context, const struct gap *gap, struct err *err)
-{
-    struct salvage *s = context;
-
-    return gap->to_seq < gap->from_seq || gap->to_seq == UINT64_MAX ||
-           ranges_add(&s->counted_lost, gap->from_seq, gap->to_seq + 1, err);
-}
-
-static bool read_gaps(struct salvage *s, struct err *err)
-{
-    bool whole = true;
-    struct err why;
-
-    if (gaps_each(&s->st, &whole, add_lost, s, &why))
-        return whole || note_other(s, "", "gaps.log", "other", "some of its lines cannot be read",
-                            true, err);
-    return note_other(s, "", "gaps.log", "unreadable", why.text, true, err);
-}
+/* --- all of it --- */
 
 /* IDENTITY's, else that of a segment, else a new one. */
 static bool find_instance(struct salvage *s, struct err *err)
@@ -602,80 +422,20 @@ static bool find_instance(struct salvage *s, struct err *err)
     w->instance_known = true;
     if (s->st.instance_known)
         return true;
-    return note_other(s, "", "IDENTITY", "unreadable",
+    return salvage_note_other(s, "", "IDENTITY", "unreadable",
         known ? "missing or damaged; the instance is that of the segments"
               : "missing or damaged, and no segment says it: the names have a new instance",
         true, err);
 }
 
-/* --- all of it --- */
-
-/* What the store stands for, saved or not. */
-static bool find_seen(const struct salvage *s, struct seq_ranges *ret, struct err *err)
-{
-    bool ok = true;
-
-    for (size_t i = 0; ok && i < s->note_count; i++) {
-        const struct salvage_note *n = &s->notes[i];
-
-        ok = !n->counts || ranges_add(ret, n->first_seq, n->last_seq + 1, err);
-    }
-    for (size_t i = 0; ok && i < s->saved.count; i++)
-        ok = ranges_add(ret, s->saved.items[i].first, s->saved.items[i].end, err);
-    return ok;
-}
-
-/* [*at, end) from *at on, as far as one reason holds. */
-static void explain(struct salvage *s, const struct seq_ranges *seen, uint64_t *at, uint64_t end)
-{
-    bool lost = ranges_touch(&s->counted_lost, *at, *at + 1);
-    bool here = ranges_touch(seen, *at, *at + 1);
-    struct salvage_gap *gap = &s->gaps[s->gap_count++];
-    uint64_t a = *at, b = *at;
-    struct seq_range part = {*at, end}, other = {*at, end};
-
-    (void)ranges_next(&s->counted_lost, lost, &a, end, &part);
-    (void)ranges_next(seen, here, &b, end, &other);
-    gap->first_seq = *at;
-    *at = part.end < other.end ? part.end : other.end;
-    gap->last_seq = *at - 1;
-    (void)str_copy(gap->why, sizeof(gap->why),
-        lost   ? "counted as lost in gaps.log"
-        : here ? "cannot be read"
-               : "not in this store: delivered, or lost with its file");
-    s->damaged = s->damaged || (here && !lost);
-}
-
-/* Numbers between the first and the last that are in no file of DIR. */
-static bool find_gaps(struct salvage *s, struct err *err)
-{
-    struct seq_ranges seen = {0};
-    struct seq_range piece;
-    uint64_t at, end;
-
-    if (!find_seen(s, &seen, err)) {
-        ranges_done(&seen);
-        return false;
-    }
-    s->gaps = calloc(s->saved.count + seen.count + s->counted_lost.count + 2, 2 * sizeof(*s->gaps));
-    at = seen.count ? seen.items[0].first : 0;
-    end = seen.count ? seen.items[seen.count - 1].end : 0;
-    while (s->gaps && ranges_next(&s->saved, false, &at, end, &piece)) {
-        for (uint64_t within = piece.first; within < piece.end;)
-            explain(s, &seen, &within, piece.end);
-    }
-    ranges_done(&seen);
-    return s->gaps || no_memory(err);
-}
-
 static bool take_all(struct salvage *s, struct err *err)
 {
-    struct walk w = {.s = s};
-    bool ok = find_instance(s, err) && read_gaps(s, err) && take_both(&w, err) &&
-              take_wrong(s, s->st.outbox, "outbox", err) &&
-              take_wrong(s, s->st.refused, "refused", err) &&
-              take_odd(&w, s->st.quarantine, "quarantine", true, err) &&
-              take_odd(&w, s->st.journal, "journal", false, err);
+    struct salvage_walk w = {.s = s};
+    bool ok = find_instance(s, err) && salvage_read_gaps(s, err) && take_both(&w, err) &&
+              salvage_take_wrong(s, s->st.outbox, "outbox", err) &&
+              salvage_take_wrong(s, s->st.refused, "refused", err) &&
+              salvage_take_odd(&w, s->st.quarantine, "quarantine", true, err) &&
+              salvage_take_odd(&w, s->st.journal, "journal", false, err);
 
     free(w.sources);
     free(w.batch.items);
@@ -717,7 +477,7 @@ bool salvage_run(const char *store, const char *dir, bool json, bool *ret_damage
         struct err why;
 
         /* What was saved before a failure is reported too: DIR is full, say. */
-        ok = take_all(&s, &why) && find_gaps(&s, &why);
+        ok = take_all(&s, &why) && salvage_find_gaps(&s, &why);
         s.cut = ok ? NULL : why.text;
         s.damaged = s.damaged || !ok;
         for (size_t i = 0; i < s.note_count; i++)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COPY_BYTES (256U * 1024U)
+#define COPY_BYTES ((size_t)256 << 10)
 #define TEMP "saved.tmp"
 
 /* --- lists --- */

@@ -264,6 +264,28 @@ def a_store_that_cannot_be_written_is_read(place):
         subprocess.run(["umount", place.state], check=False)
 
 
+def a_full_target_is_said(place):
+    fill(place)
+    into = os.path.join(place.directory, "small")
+    os.mkdir(into)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", into], check=False,
+                             stderr=subprocess.PIPE)
+    if mounted.returncode != 0:
+        print("skipped: no mount: " + mounted.stderr.decode().strip(), flush=True)
+        return
+    before = picture(place.state)
+    try:
+        out = subprocess.run([PROGRAM, "inspect", "--salvage", into, "--json", place.state], env=place.env,
+                             capture_output=True, check=False)
+        if out.returncode != 4 or b"error:" not in out.stderr or json.loads(out.stdout)["complete"]:
+            fail(f"{out.returncode} {out.stderr!r} {out.stdout[:300]!r}")
+        if picture(place.state) != before:
+            fail("the store has changed")
+    finally:
+        subprocess.run(["umount", into], check=False)
+
+
 if __name__ == "__main__":
     main(a_sound_store_comes_out_whole, what_is_valid_comes_out_of_a_damaged_store,
-         it_works_beside_run_and_touches_nothing, it_refuses_what_it_must, a_store_that_cannot_be_written_is_read)
+         it_works_beside_run_and_touches_nothing, it_refuses_what_it_must, a_store_that_cannot_be_written_is_read,
+         a_full_target_is_said)
