@@ -214,6 +214,13 @@ class Place:
         self.wait_port(self.emulator_port, child)
         return child
 
+    def away(self):
+        """Nobody listens at the workspace's port, and no other test's workspace can come to be there, until this is
+        closed."""
+        taken = socket.socket()
+        taken.bind(("127.0.0.1", self.emulator_port))
+        return taken
+
     def run(self, stream_port, *arguments, **more):
         trace_read, trace_write = os.pipe()
         child = self.start(["run", "--no-live-line", f"--trace-fd={trace_write}", *arguments],

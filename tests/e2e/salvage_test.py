@@ -73,6 +73,7 @@ def judge(into, report, sent):
 
 def fill(place, readings=15000):
     """The workspace is away: files in outbox/, segments in journal/; killed, so that the newest has no seal."""
+    place.taken = place.away()  # until the end
     feeder = Feeder(rate=2500, batch_size=1500)
     feeder.max_n = readings
     feeder.start()

@@ -200,6 +200,7 @@ class Prover:
 
     def fill(self):
         place = self.place
+        away = place.away()
         feeder = Feeder(rate=400, batch_size=300)
         feeder.max_n = READINGS
         feeder.start()
@@ -208,6 +209,7 @@ class Prover:
         child.kill()
         child.wait()
         feeder.stop()
+        away.close()
         os.rename(place.state, self.base)
         store = Store(self.base, None)
         if not store.files() or len(store.segments()) < 3:

@@ -82,6 +82,7 @@ def an_outage(place):
                          "--assets", "20", "--streams", "25", "--upload-interval", "3600", "--batch-size", "1000000",
                          "--start-time", "2026-01-31T00:00:00Z", "--step", "1"], place.env)
     wait_for("the plant", 60, lambda: "Listening" in log_of(plant))  # a look at its port would be a client
+    away = place.away()
     watch = Watch(place)
     watch.start()
     run = place.run(port, **SETTINGS)
@@ -96,6 +97,7 @@ def an_outage(place):
     waiting, segments = len(watch.seen), len(os.listdir(os.path.join(place.state, "journal")))
     run.kill()
     run.wait()
+    away.close()
     place.emulate()
     run = place.run(free_port(), **SETTINGS)
     wait_for("all to be delivered", 1800, lambda: run.poll() is not None or sum(
