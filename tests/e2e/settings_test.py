@@ -62,9 +62,8 @@ def volatile_file_system_is_refused(place):
 
 
 def unreadable_state_is_4(place):
-    os.makedirs(place.state)
-    with open(os.path.join(place.state, "journal"), "w") as wrong:
-        wrong.write("not a directory")
+    os.makedirs(os.path.join(place.state, "elsewhere"), 0o700)
+    os.symlink("elsewhere", os.path.join(place.state, "journal"))  # damage is mended, a person's doing is not
     child = place.start(["run"], place.run_env(49167))
     ends_with(child, 4, "journal")
 
