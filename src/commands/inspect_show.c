@@ -38,7 +38,7 @@ static void more(struct look *l, size_t count)
 static const char *segment_state(const struct segment_view *view)
 {
     if (!view->info->header_ok)
-        return view->info->newest ? "new" : "no header";
+        return view->info->newest && !view->readings ? "new" : "no header";
     if (view->lost)
         return "damaged";
     return view->info->sealed ? "sealed" : view->info->newest ? "active" : "closed";

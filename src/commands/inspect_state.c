@@ -78,8 +78,8 @@ static bool look_journal(struct look *l, struct err *err)
         l->journal_readings += view->readings;
         if (info->header_ok && view->readings)
             older(l, info->header.created_us);
-        /* The newest may be at its birth; any other without a header has lost it. */
-        if (view->lost || (!info->header_ok && !info->newest))
+        /* The newest may be at its birth; any other without a header has lost it, and one with readings too. */
+        if (view->lost || (!info->header_ok && (!info->newest || view->readings)))
             l->in->damaged = true;
     }
     return true;

@@ -346,6 +346,8 @@ def main():
                 print(f"FAIL {failure}\n  again: SEED={value} python3 tests/prove/more_damage.py {again}\n"
                       f"  kept: {kept}\n  " + "\n  ".join(log_of(child).splitlines()[-6:]), flush=True)
             done += 1
+            if done % 50 == 0:
+                print(f"{done} damaged stores, {len(failed)} failed", flush=True)
             child = place.children.pop()
             if child.args[1] != "run":
                 place.children.append(child)

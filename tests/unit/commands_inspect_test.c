@@ -316,6 +316,25 @@ static void a_damaged_segment_is_seen(void **state)
     assert_int_equal(inspect(directory, NULL, NULL), EXIT_DONE);
 }
 
+/* The newest one too: its readings are counted all the same. */
+static void a_lost_header_is_seen(void **state)
+{
+    static const char *const names[] = {"00000000000003e9.seg", "00000000000007d1.seg"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char path[256];
+
+        in_directory(path, "journal", names[i]);
+        flip(path, 50);
+        assert_int_equal(inspect(directory, NULL, NULL), EXIT_NO);
+        expect("waiting      3,000 readings");
+        expect("no header");
+        flip(path, 50);
+    }
+    assert_int_equal(inspect(directory, NULL, NULL), EXIT_DONE);
+}
+
 static void what_is_not_there_is_said(void **state)
 {
     char path[256];
@@ -348,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_parquet_file_is_shown),
         cmocka_unit_test(a_damaged_file_is_seen),
         cmocka_unit_test(a_damaged_segment_is_seen),
+        cmocka_unit_test(a_lost_header_is_seen),
         cmocka_unit_test(what_is_not_there_is_said),
     };
 
