@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -40,7 +41,7 @@ class Store:
 
     def segments(self):
         return sorted(n for n in os.listdir(self.at("journal"))
-                      if len(n) == 20 and n.endswith(".seg") and n != "spare.seg"
+                      if re.fullmatch("[0-9a-f]{16}.seg", n) and 0 < int(n[:16], 16) <= READINGS
                       and os.path.isfile(self.at("journal", n)) and not os.path.islink(self.at("journal", n)))
 
     def files(self):
