@@ -131,7 +131,7 @@ def cases():
     def _(s):
         name = s.rng.choice(s.segments()[:-1])
         with open(s.at("journal", name), "r+b") as file:
-            file.seek(s.rng.randrange(1, os.path.getsize(s.at("journal", name)) // 512) * 512)
+            file.seek(s.rng.randrange(1, max(2, os.path.getsize(s.at("journal", name)) // 512)) * 512)
             file.write(s.rng.randbytes(512))
         s.may_lose |= s.range_of(name)
 
@@ -139,7 +139,7 @@ def cases():
     def _(s):
         name = s.rng.choice(s.segments()[:-1])
         s.may_lose |= s.range_of(name)
-        os.truncate(s.at("journal", name), s.rng.randrange(0, os.path.getsize(s.at("journal", name))))
+        os.truncate(s.at("journal", name), os.path.getsize(s.at("journal", name)) * s.rng.randrange(100) // 100)
 
     @case("a segment garbage")
     def _(s):
@@ -159,7 +159,10 @@ def cases():
         first, last = name_range(name)
         s.may_lose |= set(range(first, last + 1))
         with open(s.at("outbox", name), "r+b") as file:
-            at = s.rng.randrange(os.path.getsize(s.at("outbox", name)))
+            size = os.path.getsize(s.at("outbox", name))
+            if size == 0:
+                return
+            at = s.rng.randrange(size)
             file.seek(at)
             byte = file.read(1)[0]
             file.seek(at)
@@ -170,7 +173,7 @@ def cases():
         name = s.rng.choice(s.files())
         first, last = name_range(name)
         s.may_lose |= set(range(first, last + 1))
-        os.truncate(s.at("outbox", name), s.rng.randrange(0, os.path.getsize(s.at("outbox", name))))
+        os.truncate(s.at("outbox", name), os.path.getsize(s.at("outbox", name)) * s.rng.randrange(100) // 100)
 
     @case("IDENTITY of another store!")
     def _(s):
