@@ -31,6 +31,7 @@ bool pipeline_init(struct pipeline *p, struct err *err)
     atomic_init(&p->stop_deadline_us, 0);
     atomic_init(&p->intake_turn_us, clock_mono_us());
     atomic_init(&p->held_files, 0);
+    atomic_init(&p->ship_ill, false);
     return true;
 }
 

@@ -196,7 +196,7 @@ static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
         }
         counters_set_error(p->counters, &p->counters->ship_error,
             uploader_error(u)->kind == ERR_NONE ? NULL : uploader_error(u));
-        atomic_store(&p->ship_ill, uploader_error(u)->kind != ERR_NONE);
+        atomic_store(&p->ship_ill, uploader_ill(u));
         publish(p, u);
         if (!look && may_end(p, u))
             return;

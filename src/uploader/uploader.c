@@ -419,6 +419,11 @@ enum uploader_state uploader_state(const struct uploader *u)
     return u->queue.count ? UPLOADER_WAITING : UPLOADER_IDLE;
 }
 
+bool uploader_ill(const struct uploader *u)
+{
+    return u->health.ill.kind != ERR_NONE;
+}
+
 const struct err *uploader_error(const struct uploader *u)
 {
     static const struct err none = {.kind = ERR_NONE};

@@ -95,6 +95,9 @@ NODISCARD bool uploader_step(
  * the oldest are forgotten (the counters are not). */
 bool uploader_event(struct uploader *u, struct uploader_event *ret);
 
+/* Nothing gets through: the workspace or the way to it, not a file in trouble of its own. */
+bool uploader_ill(const struct uploader *u);
+
 /* Nothing waits and nothing is in flight. */
 bool uploader_idle(const struct uploader *u);
 enum uploader_state uploader_state(const struct uploader *u);

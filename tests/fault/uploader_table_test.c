@@ -403,6 +403,7 @@ static void while_down_one_file_probes(void **state)
     assert_int_equal(seen[UPLOADER_ILL], 1); /* told once */
     assert_string_equal(box_log, "");
     assert_int_equal(uploader_counters(up)->held_files, 0); /* all wait for the server */
+    assert_true(uploader_ill(up));
     assert_true(uploader_retry_us(up) >= 0);
     pthread_mutex_lock(&server->lock);
     server->rule_count = 0;
@@ -606,6 +607,8 @@ static void one_failing_file_blocks_nobody(void **state)
     for (int i = 0; i < 400 && uploader_counters(up)->held_files == 0; i++)
         run_ms(20); /* in flight just now */
     assert_int_equal(uploader_counters(up)->held_files, 1);
+    assert_false(uploader_ill(up)); /* though it has an error to tell */
+    assert_int_equal(uploader_error(up)->code, 500);
     server_clear_rules(server);
     uploader_try_now(up);
     delivered();
