@@ -51,22 +51,22 @@ static void close_with(struct json_out *json, char bracket)
     buf_add_byte(json->buf, (uint8_t)bracket);
 }
 
-void json_object(struct json_out *json)
+void json_out_object(struct json_out *json)
 {
     open_with(json, '{');
 }
 
-void json_object_end(struct json_out *json)
+void json_out_object_end(struct json_out *json)
 {
     close_with(json, '}');
 }
 
-void json_array(struct json_out *json)
+void json_out_array(struct json_out *json)
 {
     open_with(json, '[');
 }
 
-void json_array_end(struct json_out *json)
+void json_out_array_end(struct json_out *json)
 {
     close_with(json, ']');
 }
@@ -142,7 +142,7 @@ void json_text(struct json_out *json, const char *value)
     if (value)
         json_span(json, span_of(value));
     else
-        json_null(json);
+        json_out_null(json);
 }
 
 void json_int(struct json_out *json, int64_t value)
@@ -183,7 +183,7 @@ void json_double(struct json_out *json, double value)
     char text[JSON_DOUBLE_SIZE];
 
     if (!isfinite(value)) {
-        json_null(json);
+        json_out_null(json);
         return;
     }
     before_value(json);
@@ -196,7 +196,7 @@ void json_bool(struct json_out *json, bool value)
     buf_add_text(json->buf, value ? "true" : "false");
 }
 
-void json_null(struct json_out *json)
+void json_out_null(struct json_out *json)
 {
     before_value(json);
     buf_add_text(json->buf, "null");

@@ -1,6 +1,7 @@
 /* base/json_out.h: writes JSON text into a buffer. (Reading JSON is jansson's work, elsewhere.)
  *
  * Shape    a small writer that knows whether a comma is due; nesting up to 16.
+ *          Names that jansson has too begin with json_out_.
  * Errors   sticky in the buffer: check buf_check at the end. Unbalanced calls are our mistake
  *          (assert).
  * Owner    borrows the buffer.
@@ -25,10 +26,10 @@ struct json_out {
 
 void json_init(struct json_out *json, struct buf *buf);
 
-void json_object(struct json_out *json); /* { */
-void json_object_end(struct json_out *json);
-void json_array(struct json_out *json); /* [ */
-void json_array_end(struct json_out *json);
+void json_out_object(struct json_out *json); /* { */
+void json_out_object_end(struct json_out *json);
+void json_out_array(struct json_out *json); /* [ */
+void json_out_array_end(struct json_out *json);
 void json_key(struct json_out *json, const char *key);
 
 void json_span(struct json_out *json, struct span value);
@@ -37,7 +38,7 @@ void json_int(struct json_out *json, int64_t value);
 void json_uint(struct json_out *json, uint64_t value);
 void json_double(struct json_out *json, double value); /* shortest text that reads back the same */
 void json_bool(struct json_out *json, bool value);
-void json_null(struct json_out *json);
+void json_out_null(struct json_out *json);
 
 /* Key and value in one call. */
 void json_key_text(struct json_out *json, const char *key, const char *value);

@@ -92,7 +92,7 @@ static void json_line(struct buf *line, enum log_level level, const char *event,
     struct json_out json;
 
     json_init(&json, line);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "timestamp", clock_text(now, clock_wall_us()));
     json_key_text(&json, "level", level == LOG_LEVEL_WARN ? "warning" : names[level]);
     json_key_text(&json, "event", event);
@@ -115,7 +115,7 @@ static void json_line(struct buf *line, enum log_level level, const char *event,
             break;
         }
     }
-    json_object_end(&json);
+    json_out_object_end(&json);
 }
 
 void log_event(enum log_level level, const char *event, const struct log_field *fields)

@@ -95,7 +95,7 @@ static void print_json(struct check *c)
     buf_init(&out, OUT_MAX);
     json_init(&json, &out);
     json.lines = true;
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "result",
         status_names[c->counts[CHECK_FAIL]   ? CHECK_FAIL
                      : c->counts[CHECK_WARN] ? CHECK_WARN
@@ -103,20 +103,20 @@ static void print_json(struct check *c)
     for (int i = 0; i < CHECK_STATUSES; i++)
         json_key_uint(&json, status_names[i], c->counts[i]);
     json_key(&json, "checks");
-    json_array(&json);
+    json_out_array(&json);
     for (size_t i = 0; i < c->count; i++) {
         const struct check_item *item = &c->items[i];
 
-        json_object(&json);
+        json_out_object(&json);
         json_key_text(&json, "name", item->name);
         json_key_text(&json, "status", status_names[item->status]);
         json_key_text(&json, "text", item->text);
         json_key_text(&json, "fix", item->remedy[0] ? item->remedy : NULL);
         json_key_int(&json, "took_ms", item->took_us / 1000);
-        json_object_end(&json);
+        json_out_object_end(&json);
     }
-    json_array_end(&json);
-    json_object_end(&json);
+    json_out_array_end(&json);
+    json_out_object_end(&json);
     buf_add_byte(&out, '\n');
     c->unwritten = !options_print(&out) || c->unwritten;
     buf_done(&out);

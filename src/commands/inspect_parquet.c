@@ -256,7 +256,7 @@ static void json_value(
 
 static void json_column(struct json_out *json, const struct parquet_column_info *c)
 {
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "name", c->name);
     json_key_text(json, "physical", c->physical);
     json_key_text(json, "logical", c->logical);
@@ -271,14 +271,14 @@ static void json_column(struct json_out *json, const struct parquet_column_info 
         json_value(json, c, "min", c->min);
         json_value(json, c, "max", c->max);
     }
-    json_object_end(json);
+    json_out_object_end(json);
 }
 
 static void json_name(
     struct json_out *json, uint32_t code, const uint8_t *null, const struct span *names, size_t row)
 {
     if (null && null[row])
-        json_null(json);
+        json_out_null(json);
     else
         json_span(json, names[code]);
 }
@@ -289,18 +289,18 @@ static void json_rows_of(struct view *v, const struct parquet_columns *c, uint64
     char time[CLOCK_TEXT_SIZE];
 
     for (size_t i = 0; i < count; i++) {
-        json_array(json);
+        json_out_array(json);
         if (c->timestamp_null && c->timestamp_null[i])
-            json_null(json);
+            json_out_null(json);
         else
             json_text(json, clock_text(time, c->timestamp_us[i]));
         json_name(json, c->asset[i], c->asset_null, c->assets, i);
         json_name(json, c->datastream[i], c->datastream_null, c->datastreams, i);
         if (c->payload_null && c->payload_null[i])
-            json_null(json);
+            json_out_null(json);
         else
             json_double(json, c->payload[i]);
-        json_array_end(json);
+        json_out_array_end(json);
     }
 }
 
@@ -309,7 +309,7 @@ static bool json_rows(struct view *v, struct err *err)
     uint64_t left = v->in->rows;
 
     json_key(&v->json, "rows_shown");
-    json_array(&v->json);
+    json_out_array(&v->json);
     for (uint32_t g = 0; g < v->info.groups && left; g++) {
         struct parquet_columns columns;
         uint64_t count;
@@ -320,7 +320,7 @@ static bool json_rows(struct view *v, struct err *err)
         json_rows_of(v, &columns, count);
         left -= count;
     }
-    json_array_end(&v->json);
+    json_out_array_end(&v->json);
     return true;
 }
 
@@ -329,7 +329,7 @@ static bool show_json(struct view *v, struct err *err)
     struct json_out *json = &v->json;
 
     json_init(json, &v->out);
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "file", v->base);
     json_key_uint(json, "rows", v->info.rows);
     json_key_uint(json, "bytes", v->info.bytes);
@@ -343,25 +343,25 @@ static bool show_json(struct view *v, struct err *err)
     if (v->in->check)
         json_key_text(json, "damage", v->wrong[0] ? v->wrong : NULL);
     json_key(json, "row_groups");
-    json_array(json);
+    json_out_array(json);
     for (uint32_t g = 0; g < v->info.groups; g++) {
-        json_object(json);
+        json_out_object(json);
         json_key_uint(json, "rows", parquet_group_rows(v->file.reader, g));
         json_key(json, "columns");
-        json_array(json);
+        json_out_array(json);
         for (uint32_t n = 0; n < COLUMNS; n++) {
             struct parquet_column_info c;
 
             parquet_column_info(v->file.reader, g, n, &c);
             json_column(json, &c);
         }
-        json_array_end(json);
-        json_object_end(json);
+        json_out_array_end(json);
+        json_out_object_end(json);
     }
-    json_array_end(json);
+    json_out_array_end(json);
     if (v->in->rows && !v->wrong[0] && !json_rows(v, err))
         return false;
-    json_object_end(json);
+    json_out_object_end(json);
     buf_add_byte(&v->out, '\n');
     return inspect_print(&v->out, err);
 }

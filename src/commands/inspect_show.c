@@ -236,11 +236,11 @@ static void json_segments(struct look *l)
     struct json_out *json = &l->json;
 
     json_key(json, "segments");
-    json_array(json);
+    json_out_array(json);
     for (size_t i = 0; i < l->segments.count; i++) {
         const struct segment_view *v = &l->views[i];
 
-        json_object(json);
+        json_out_object(json);
         json_key_text(json, "name", v->info->name);
         json_key_text(json, "state", segment_state(v));
         json_key_uint(json, "first_seq", v->info->first_seq);
@@ -248,7 +248,7 @@ static void json_segments(struct look *l)
         if (v->end_seq > v->info->first_seq)
             json_uint(json, v->end_seq - 1);
         else
-            json_null(json);
+            json_out_null(json);
         json_key_uint(json, "readings", v->readings);
         json_key_uint(json, "bytes", v->info->bytes);
         if (v->read) {
@@ -257,9 +257,9 @@ static void json_segments(struct look *l)
             json_key_uint(json, "holes", v->holes);
             json_key_uint(json, "lost_readings", v->lost);
         }
-        json_object_end(json);
+        json_out_object_end(json);
     }
-    json_array_end(json);
+    json_out_array_end(json);
 }
 
 static void json_files(struct look *l, const char *key, const struct outbox_list *list)
@@ -268,18 +268,18 @@ static void json_files(struct look *l, const char *key, const struct outbox_list
     char created[CLOCK_TEXT_SIZE];
 
     json_key(json, key);
-    json_array(json);
+    json_out_array(json);
     for (size_t i = 0; i < list->count; i++) {
-        json_object(json);
+        json_out_object(json);
         json_key_text(json, "name", list->items[i].text);
         json_key_text(json, "created", clock_text(created, list->items[i].name.created_us));
         json_key_uint(json, "first_seq", list->items[i].name.first_seq);
         json_key_uint(json, "last_seq", list->items[i].name.last_seq);
         json_key_uint(json, "readings", look_readings(&list->items[i]));
         json_key_uint(json, "bytes", list->items[i].bytes);
-        json_object_end(json);
+        json_out_object_end(json);
     }
-    json_array_end(json);
+    json_out_array_end(json);
 }
 
 static void json_reasons(struct look *l, const char *key, const struct reasons *all, bool gaps)
@@ -287,11 +287,11 @@ static void json_reasons(struct look *l, const char *key, const struct reasons *
     struct json_out *json = &l->json;
 
     json_key(json, key);
-    json_array(json);
+    json_out_array(json);
     for (size_t i = 0; i < all->count; i++) {
         const struct reason *r = &all->items[i];
 
-        json_object(json);
+        json_out_object(json);
         json_key_text(json, "reason", r->name);
         json_key_uint(json, "lines", r->lines);
         if (gaps) {
@@ -303,18 +303,18 @@ static void json_reasons(struct look *l, const char *key, const struct reasons *
             json->after_key = false;
             buf_printf(&l->out, "\"%s\"", r->sample);
         }
-        json_object_end(json);
+        json_out_object_end(json);
     }
-    json_array_end(json);
+    json_out_array_end(json);
 }
 
 static void json_names(struct look *l, const char *key, char **names, size_t count)
 {
     json_key(&l->json, key);
-    json_array(&l->json);
+    json_out_array(&l->json);
     for (size_t i = 0; i < count; i++)
         json_text(&l->json, names[i]);
-    json_array_end(&l->json);
+    json_out_array_end(&l->json);
 }
 
 static void json_time(struct json_out *json, const char *key, int64_t wall_us)
@@ -329,11 +329,11 @@ static void json_gap_lines(struct look *l)
     size_t kept = l->gap_count < GAP_VIEWS_MAX ? l->gap_count : GAP_VIEWS_MAX;
 
     json_key(&l->json, "gap_lines");
-    json_array(&l->json);
+    json_out_array(&l->json);
     for (size_t i = l->gap_count - kept; i < l->gap_count; i++) {
         const struct gap_view *v = &l->gap_views[i % GAP_VIEWS_MAX];
 
-        json_object(&l->json);
+        json_out_object(&l->json);
         json_key_uint(&l->json, "from_seq", v->gap.from_seq);
         json_key_uint(&l->json, "to_seq", v->gap.to_seq);
         json_key_uint(&l->json, "readings", v->gap.readings);
@@ -341,9 +341,9 @@ static void json_gap_lines(struct look *l)
         json_key_bool(&l->json, "promised", v->gap.promised);
         json_key_uint(&l->json, "bytes", v->gap.bytes);
         json_key_text(&l->json, "where", v->where);
-        json_object_end(&l->json);
+        json_out_object_end(&l->json);
     }
-    json_array_end(&l->json);
+    json_out_array_end(&l->json);
 }
 
 void look_show_json(struct look *l)
@@ -351,7 +351,7 @@ void look_show_json(struct look *l)
     struct json_out *json = &l->json;
 
     json_init(json, &l->out);
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "directory", l->st.path);
     json_key_text(json, "instance", l->st.instance_known ? l->st.instance_text : NULL);
     json_key_text(json, "file_system", l->st.space.type);
@@ -379,7 +379,7 @@ void look_show_json(struct look *l)
     json_key_uint(json, "state_bytes_max", l->limit_bytes);
     json_key(json, "lasts_s");
     if (l->lasts_us < 0)
-        json_null(json);
+        json_out_null(json);
     else
         json_int(json, l->lasts_us / CLOCK_SECOND_US);
     json_key_uint(json, "gap_readings", l->gaps.readings);
@@ -394,6 +394,6 @@ void look_show_json(struct look *l)
     json_reasons(l, "gaps", &l->gaps, true);
     json_gap_lines(l);
     json_names(l, "quarantine", l->quarantine.names, l->quarantine.count);
-    json_object_end(json);
+    json_out_object_end(json);
     buf_add_byte(&l->out, '\n');
 }

@@ -139,25 +139,25 @@ static void show_text(const struct salvage *s, struct buf *out)
 static void json_holes(struct json_out *json, const struct salvage_note *n)
 {
     json_key(json, "holes");
-    json_array(json);
+    json_out_array(json);
     for (size_t i = 0; i < n->hole_count; i++) {
         const struct scan_hole *h = &n->holes[i];
 
-        json_object(json);
+        json_out_object(json);
         json_key_uint(json, "offset", h->offset);
         json_key_uint(json, "bytes", h->bytes);
         json_key_uint(json, "from_seq", h->from_seq);
         json_key_uint(json, "to_seq", h->to_seq);
         json_key_bool(json, "promised", h->promised);
-        json_object_end(json);
+        json_out_object_end(json);
     }
-    json_array_end(json);
+    json_out_array_end(json);
 }
 
 static void json_found(const struct salvage *s, struct json_out *json)
 {
     json_key(json, "found");
-    json_array(json);
+    json_out_array(json);
     for (size_t i = 0; i < s->note_count; i++) {
         const struct salvage_note *n = &s->notes[i];
         struct buf name, why;
@@ -167,7 +167,7 @@ static void json_found(const struct salvage *s, struct json_out *json)
         buf_init(&why, 4096);
         str_show(&name, span_of(n->source), 1000);
         str_show(&why, span_of(n->why), 1000);
-        json_object(json);
+        json_out_object(json);
         json_key_text(json, "source", buf_text(&name));
         json_key_text(json, "what", n->what);
         json_key_bool(json, "damaged", n->damaged);
@@ -181,23 +181,23 @@ static void json_found(const struct salvage *s, struct json_out *json)
         json_holes(json, n);
         json_key_uint(json, "holes_left_out", n->holes_left_out);
         json_key_text(json, "why", n->why[0] ? buf_text(&why) : NULL);
-        json_object_end(json);
+        json_out_object_end(json);
         buf_done(&name);
         buf_done(&why);
     }
-    json_array_end(json);
+    json_out_array_end(json);
 }
 
 static void json_files(const struct salvage *s, struct json_out *json)
 {
     json_key(json, "files");
-    json_array(json);
+    json_out_array(json);
     for (size_t i = 0; i < s->file_count; i++) {
         const struct salvage_file *f = &s->files[i];
 
         if (f->gone)
             continue;
-        json_object(json);
+        json_out_object(json);
         json_key_text(json, "folder", salvage_folders[f->to]);
         json_key_text(json, "name", f->name);
         json_key_uint(json, "first_seq", f->first_seq);
@@ -207,9 +207,9 @@ static void json_files(const struct salvage *s, struct json_out *json)
             json_key_uint(json, "rows", f->rows);
             json_key_uint(json, "superseded", f->superseded);
         }
-        json_object_end(json);
+        json_out_object_end(json);
     }
-    json_array_end(json);
+    json_out_array_end(json);
 }
 
 static void show_json(const struct salvage *s, struct buf *out)
@@ -218,7 +218,7 @@ static void show_json(const struct salvage *s, struct buf *out)
     char at[CLOCK_TEXT_SIZE];
 
     json_init(&json, out);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "store", s->st.path);
     json_key_text(&json, "at", clock_text(at, clock_wall_us()));
     json_key_text(&json, "instance", s->work.instance_text);
@@ -229,17 +229,17 @@ static void show_json(const struct salvage *s, struct buf *out)
     json_key_uint(&json, "not_saved_readings", not_saved(s));
     json_files(s, &json);
     json_key(&json, "not_saved");
-    json_array(&json);
+    json_out_array(&json);
     for (size_t i = 0; i < s->gap_count; i++) {
-        json_object(&json);
+        json_out_object(&json);
         json_key_uint(&json, "from_seq", s->gaps[i].first_seq);
         json_key_uint(&json, "to_seq", s->gaps[i].last_seq);
         json_key_text(&json, "why", s->gaps[i].why);
-        json_object_end(&json);
+        json_out_object_end(&json);
     }
-    json_array_end(&json);
+    json_out_array_end(&json);
     json_found(s, &json);
-    json_object_end(&json);
+    json_out_object_end(&json);
     buf_add_byte(out, '\n');
 }
 

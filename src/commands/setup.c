@@ -88,28 +88,28 @@ static void show_json(const struct setup *s, const struct setup_report *report)
     buf_init(&left, OUTPUT_MAX);
     json_init(&json, &out);
     json.lines = true;
-    json_object(&json);
+    json_out_object(&json);
     json_key_bool(&json, "dry_run", s->dry_run);
     json_key_text(&json, "principal", report->principal[0] ? report->principal : NULL);
     json_key_uint(&json, "failed", report->failed);
     json_key(&json, "steps");
-    json_array(&json);
+    json_out_array(&json);
     for (size_t i = 0; i < report->count; i++) {
         const struct setup_step *step = &report->steps[i];
 
-        json_object(&json);
+        json_out_object(&json);
         json_key_text(&json, "name", step->name);
         json_key_text(&json, "what", step->what);
         json_key_text(&json, "result", setup_result_name(step->result));
         json_key_text(&json, "text", step->text);
         json_key_text(&json, "calls", step->calls);
         json_key_text(&json, "sql", step->sql);
-        json_object_end(&json);
+        json_out_object_end(&json);
     }
-    json_array_end(&json);
+    json_out_array_end(&json);
     add_left_sql(report, &left);
     json_key_text(&json, "sql", left.len ? buf_text(&left) : NULL);
-    json_object_end(&json);
+    json_out_object_end(&json);
     buf_add_byte(&out, '\n');
     (void)options_print(&out);
     buf_done(&out);

@@ -1,10 +1,11 @@
 #include "databricks/catalog.h"
 
-#include "databricks/json.h"
+#include "base/json_out.h"
 #include "databricks/rest.h"
 #include "databricks/url.h"
 
 #include <ctype.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -134,14 +135,14 @@ bool catalog_volume_create(struct workspace *ws, struct catalog_path path, const
 
     buf_init(&body, 64 << 10);
     json_init(&json, &body);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "catalog_name", path.catalog);
     json_key_text(&json, "schema_name", path.schema);
     json_key_text(&json, "name", path.name);
     json_key_text(&json, "volume_type", "MANAGED");
     if (comment)
         json_key_text(&json, "comment", comment);
-    json_object_end(&json);
+    json_out_object_end(&json);
     r.body = (struct span){body.data, body.len};
     ok = buf_check(&body, r.words.what, err) && rest_call(ws, &r, NULL, &api, err);
     created = ok;
@@ -252,19 +253,19 @@ static void grant_body(
     struct json_out json;
 
     json_init(&json, out);
-    json_object(&json);
+    json_out_object(&json);
     json_key(&json, "changes");
-    json_array(&json);
-    json_object(&json);
+    json_out_array(&json);
+    json_out_object(&json);
     json_key_text(&json, "principal", principal);
     json_key(&json, "add");
-    json_array(&json);
+    json_out_array(&json);
     for (size_t i = 0; i < count; i++)
         json_text(&json, privileges[i]);
-    json_array_end(&json);
-    json_object_end(&json);
-    json_array_end(&json);
-    json_object_end(&json);
+    json_out_array_end(&json);
+    json_out_object_end(&json);
+    json_out_array_end(&json);
+    json_out_object_end(&json);
 }
 
 bool catalog_grant(struct workspace *ws, enum catalog_kind kind, struct catalog_path path,

@@ -1,12 +1,13 @@
 #include "databricks/jobs.h"
 
+#include "base/json_out.h"
 #include "databricks/jobs_read.h"
-#include "databricks/json.h"
 #include "databricks/redact.h"
 #include "databricks/rest.h"
 #include "databricks/url.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -188,7 +189,7 @@ bool jobs_update(struct workspace *ws, int64_t id, struct span settings, struct 
 static json_t *paused_parts(const json_t *settings, bool paused)
 {
     static const char *const keys[] = {"trigger", "schedule", "continuous"};
-    json_t *parts = json_pack("{}");
+    json_t *parts = json_object();
 
     for (size_t i = 0; parts && i < sizeof(keys) / sizeof(keys[0]); i++) {
         json_t *copy;
@@ -262,14 +263,14 @@ bool jobs_run_now(
         return err_set(err, ERR_INPUT, 0, "%s: the idempotency token is too long", words.what);
     buf_init(&body, 1024);
     json_init(&json, &body);
-    json_object(&json);
+    json_out_object(&json);
     json_key_int(&json, "job_id", id);
     json_key_text(&json, "idempotency_token", token);
     json_key(&json, "queue");
-    json_object(&json);
+    json_out_object(&json);
     json_key_bool(&json, "enabled", true);
-    json_object_end(&json);
-    json_object_end(&json);
+    json_out_object_end(&json);
+    json_out_object_end(&json);
     ok = post(ws, JOBS "run-now", &words, &body, &root, NULL, err);
     if (ok) {
         int64_t run = rest_int(root, "run_id", 0);

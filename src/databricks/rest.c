@@ -1,9 +1,10 @@
 #include "databricks/rest.h"
 
 #include "base/clock.h"
-#include "databricks/json.h"
 #include "databricks/url.h"
 #include "databricks/workspace_private.h"
+
+#include <jansson.h>
 
 bool rest_no_memory(const char *what, struct err *err)
 {
@@ -14,7 +15,7 @@ static bool read_root(const struct call *call, const char *what, json_t **ret_ro
 {
     if (call_answer(call)->body.len)
         *ret_root = call_json(call, err);
-    else if (!(*ret_root = json_pack("{}")))
+    else if (!(*ret_root = json_object()))
         rest_no_memory(what, err);
     return *ret_root != NULL;
 }

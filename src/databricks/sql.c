@@ -1,11 +1,12 @@
 #include "databricks/sql.h"
 
 #include "base/clock.h"
-#include "databricks/json.h"
+#include "base/json_out.h"
 #include "databricks/redact.h"
 #include "databricks/rest.h"
 #include "databricks/url.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -197,7 +198,7 @@ static void build_body(const struct sql_statement *s, struct buf *out)
     struct json_out json;
 
     json_init(&json, out);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "warehouse_id", s->warehouse_id);
     if (s->catalog)
         json_key_text(&json, "catalog", s->catalog);
@@ -209,7 +210,7 @@ static void build_body(const struct sql_statement *s, struct buf *out)
     json_key_text(&json, "on_wait_timeout", "CONTINUE");
     json_key_text(&json, "disposition", "INLINE");
     json_key_text(&json, "format", "JSON_ARRAY");
-    json_object_end(&json);
+    json_out_object_end(&json);
 }
 
 static bool send_statement(

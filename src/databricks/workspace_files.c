@@ -1,10 +1,11 @@
 #include "databricks/workspace_files.h"
 
 #include "base/base64.h"
-#include "databricks/json.h"
+#include "base/json_out.h"
 #include "databricks/rest.h"
 #include "databricks/url.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 
 #define WORKSPACE "/api/2.0/workspace/"
@@ -30,9 +31,9 @@ bool workspace_files_make_directory(struct workspace *ws, const char *path, stru
 
     buf_init(&body, 64 << 10);
     json_init(&json, &body);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "path", path);
-    json_object_end(&json);
+    json_out_object_end(&json);
     ok = post(ws, WORKSPACE "mkdirs", &body, "make the workspace folder", NULL, err);
     buf_done(&body);
     return ok;
@@ -59,11 +60,11 @@ bool workspace_files_import(
         return err_set(err, ERR_INPUT, 0, "%s: its first line would make it a notebook", what);
     buf_init(&body, BODY_MAX);
     json_init(&json, &body);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "path", path);
     json_key_text(&json, "format", "AUTO");
     json_key_bool(&json, "overwrite", true);
-    json_object_end(&json);
+    json_out_object_end(&json);
     if (!body.failed)
         body.len--; /* the content goes in front of the '}' */
     (void)buf_add_text(&body, ",\"content\":\"");
@@ -142,10 +143,10 @@ bool workspace_files_delete(struct workspace *ws, const char *path, struct err *
 
     buf_init(&body, 64 << 10);
     json_init(&json, &body);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "path", path);
     json_key_bool(&json, "recursive", false);
-    json_object_end(&json);
+    json_out_object_end(&json);
     ok = post(ws, WORKSPACE "delete", &body, "delete the workspace file", &api, err) ||
          api.class == CLASS_MISSING;
     buf_done(&body);

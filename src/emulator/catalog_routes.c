@@ -237,7 +237,7 @@ void serve_volume_delete(struct request *req)
     }
     ledger_close(req->emu->ledger);
     if (ok)
-        talk_reply(req, json_new_object());
+        talk_reply(req, json_object());
     else
         refuse(req, "volume", &err);
 }
@@ -265,7 +265,7 @@ static bool names_below(struct request *req, const char *parent, struct file_lis
 
 static void list_below(struct request *req, const char *type, const char *parent, const char *array)
 {
-    json_t *book, *page = json_new_array(), *answer = json_new_object();
+    json_t *book, *page = json_array(), *answer = json_object();
     struct file_list list = {0};
     size_t offset = 0, i;
     int64_t most;
@@ -407,8 +407,8 @@ void serve_table_list(struct request *req)
     if (!schema_query(req, schema) || talk_empty_page(req, "tables"))
         return;
     len = strlen(schema);
-    list = json_new_array();
-    names = json_new_array();
+    list = json_array();
+    names = json_array();
     book = ledger_open(req->emu->ledger, LEDGER_CATALOG);
     json_object_foreach(json_object_get(book, "securables"), key, record)
     {

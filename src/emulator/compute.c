@@ -103,7 +103,7 @@ static json_t *shown(const struct warehouse *warehouse, size_t index)
 
 void serve_warehouses_list(struct request *req)
 {
-    json_t *list = json_new_array();
+    json_t *list = json_array();
 
     if (talk_empty_page(req, "warehouses")) {
         json_decref(list);
@@ -150,7 +150,7 @@ void serve_warehouses_post(struct request *req)
     }
     atomic_store(
         &req->emu->warehouses[found - req->emu->warehouses].running, strcmp(after, "/start") == 0);
-    talk_reply(req, json_new_object());
+    talk_reply(req, json_object());
 }
 
 static json_t *shown_cluster(const char *id)
@@ -174,7 +174,7 @@ void serve_clusters_get(struct request *req)
 
 void serve_clusters_list(struct request *req)
 {
-    json_t *list = json_new_array();
+    json_t *list = json_array();
 
     for (size_t i = 0; i < req->emu->cluster_count; i++)
         (void)json_array_append_new(list, shown_cluster(req->emu->clusters[i]));

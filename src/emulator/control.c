@@ -8,7 +8,7 @@ void control_state(struct request *req)
 
     emulator_count(req->emu, &count);
     reply_json(req, 200, &json);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "base_url", req->emu->base_url);
     json_key_uint(&json, "requests", count.requests);
     json_key_uint(&json, "uploads", count.uploads);
@@ -21,7 +21,7 @@ void control_state(struct request *req)
     json_key_uint(&json, "tokens", count.tokens);
     json_key_uint(&json, "denied", count.denied);
     json_key_uint(&json, "faults", count.faults);
-    json_object_end(&json);
+    json_out_object_end(&json);
 }
 
 void control_faults_get(struct request *req)

@@ -52,24 +52,24 @@ bool delta_schema_print(const struct delta_column *columns, size_t column_count,
     struct json_out json;
 
     json_init(&json, out);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "type", "struct");
     json_key(&json, "fields");
-    json_array(&json);
+    json_out_array(&json);
     for (size_t i = 0; i < column_count; i++) {
-        json_object(&json);
+        json_out_object(&json);
         json_key_text(&json, "name", columns[i].name);
         json_key_text(&json, "type", columns[i].type);
         json_key_bool(&json, "nullable", !columns[i].not_null);
         json_key(&json, "metadata");
-        json_object(&json);
+        json_out_object(&json);
         if (columns[i].comment[0])
             json_key_text(&json, "comment", columns[i].comment);
-        json_object_end(&json);
-        json_object_end(&json);
+        json_out_object_end(&json);
+        json_out_object_end(&json);
     }
-    json_array_end(&json);
-    json_object_end(&json);
+    json_out_array_end(&json);
+    json_out_object_end(&json);
     return !out->failed;
 }
 
@@ -252,9 +252,9 @@ struct delta *delta_open(int at, const char *path, struct err *err)
     }
     table->dirfd = table->logfd = -1;
     table->version = -1;
-    table->files = json_new_object();
-    table->loaded = json_new_object();
-    table->txns = json_new_object();
+    table->files = json_object();
+    table->loaded = json_object();
+    table->txns = json_object();
     if (!table->files || !table->loaded || !table->txns)
         err_set(err, ERR_FULL, ENOMEM, "no memory for a Delta table");
     else if (open_directories(at, path, table, err) && replay(table, err) &&

@@ -111,14 +111,14 @@ void delta_set_txn(struct delta_commit *commit, const char *application, int64_t
     struct json_out json;
 
     json_init(&json, &commit->actions);
-    json_object(&json);
+    json_out_object(&json);
     json_key(&json, "txn");
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "appId", application);
     json_key_int(&json, "version", version);
     json_key_int(&json, "lastUpdated", ledger_now_ms());
-    json_object_end(&json);
-    json_object_end(&json);
+    json_out_object_end(&json);
+    json_out_object_end(&json);
     (void)buf_add_byte(&commit->actions, '\n');
 }
 
@@ -137,7 +137,7 @@ static bool add_feature(json_t *protocol, const char *list, const char *name)
     size_t i;
 
     if (!features) {
-        features = json_new_array();
+        features = json_array();
         if (json_object_set_new(protocol, list, features) < 0)
             return false;
     }
@@ -265,22 +265,22 @@ static void print_info(
 
     delta_info_start(&json, text, operation);
     json_key(&json, "operationParameters");
-    json_object(&json);
+    json_out_object(&json);
     /* jansson's loop takes no constant object, and does not change it. */
     json_object_foreach((json_t *)(uintptr_t)parameters, key, value)
     {
         json_key_text(&json, key, json_string_value(value));
     }
-    json_object_end(&json);
+    json_out_object_end(&json);
     json_key_int(&json, "readVersion", commit->table->version);
     json_key_text(&json, "isolationLevel", "WriteSerializable");
     json_key_bool(&json, "isBlindAppend", !commit->metadata && !commit->protocol);
     json_key(&json, "operationMetrics");
-    json_object(&json);
+    json_out_object(&json);
     print_number(&json, "numFiles", commit->files);
     print_number(&json, "numOutputRows", commit->rows);
     print_number(&json, "numOutputBytes", commit->bytes);
-    json_object_end(&json);
+    json_out_object_end(&json);
     delta_info_end(&json, text);
 }
 

@@ -41,9 +41,9 @@ out:
 void delta_info_start(struct json_out *json, struct buf *line, const char *operation)
 {
     json_init(json, line);
-    json_object(json);
+    json_out_object(json);
     json_key(json, "commitInfo");
-    json_object(json);
+    json_out_object(json);
     json_key_int(json, "timestamp", ledger_now_ms());
     json_key_text(json, "operation", operation);
 }
@@ -54,8 +54,8 @@ void delta_info_end(struct json_out *json, struct buf *line)
 
     json_key_text(json, "engineInfo", "volume-uploader emulator");
     json_key_text(json, "txnId", ledger_uuid(uuid));
-    json_object_end(json);
-    json_object_end(json);
+    json_out_object_end(json);
+    json_out_object_end(json);
     (void)buf_add_byte(line, '\n');
 }
 
@@ -69,23 +69,23 @@ static void print_protocol(struct buf *line, bool timestamp_ntz, bool invariants
         return;
     }
     json_init(&json, line);
-    json_object(&json);
+    json_out_object(&json);
     json_key(&json, "protocol");
-    json_object(&json);
+    json_out_object(&json);
     json_key_int(&json, "minReaderVersion", 3);
     json_key_int(&json, "minWriterVersion", 7);
     json_key(&json, "readerFeatures");
-    json_array(&json);
+    json_out_array(&json);
     json_text(&json, "timestampNtz");
-    json_array_end(&json);
+    json_out_array_end(&json);
     json_key(&json, "writerFeatures");
-    json_array(&json);
+    json_out_array(&json);
     json_text(&json, "timestampNtz");
     if (invariants)
         json_text(&json, "invariants");
-    json_array_end(&json);
-    json_object_end(&json);
-    json_object_end(&json);
+    json_out_array_end(&json);
+    json_out_object_end(&json);
+    json_out_object_end(&json);
     (void)buf_add_byte(line, '\n');
 }
 
@@ -99,27 +99,27 @@ static void print_metadata(struct buf *line, const struct delta_column *columns,
     if (!delta_schema_print(columns, count, &schema))
         line->failed = true;
     json_init(&json, line);
-    json_object(&json);
+    json_out_object(&json);
     json_key(&json, "metaData");
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "id", ledger_uuid(uuid));
     json_key(&json, "format");
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "provider", "parquet");
     json_key(&json, "options");
-    json_object(&json);
-    json_object_end(&json);
-    json_object_end(&json);
+    json_out_object(&json);
+    json_out_object_end(&json);
+    json_out_object_end(&json);
     json_key_text(&json, "schemaString", buf_text(&schema));
     json_key(&json, "partitionColumns");
-    json_array(&json);
-    json_array_end(&json);
+    json_out_array(&json);
+    json_out_array_end(&json);
     json_key(&json, "configuration");
-    json_object(&json);
-    json_object_end(&json);
+    json_out_object(&json);
+    json_out_object_end(&json);
     json_key_int(&json, "createdTime", ledger_now_ms());
-    json_object_end(&json);
-    json_object_end(&json);
+    json_out_object_end(&json);
+    json_out_object_end(&json);
     (void)buf_add_byte(line, '\n');
     buf_done(&schema);
 }

@@ -194,23 +194,23 @@ static void print_add(
     if (stats.failed)
         commit->actions.failed = true;
     json_init(&json, &commit->actions);
-    json_object(&json);
+    json_out_object(&json);
     json_key(&json, "add");
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "path", path);
     json_key(&json, "partitionValues");
-    json_object(&json);
-    json_object_end(&json);
+    json_out_object(&json);
+    json_out_object_end(&json);
     json_key_uint(&json, "size", landed->info.bytes);
     json_key_int(&json, "modificationTime", landed->info.modified_us / 1000);
     json_key_bool(&json, "dataChange", true);
     json_key_text(&json, "stats", buf_text(&stats));
     json_key(&json, "tags");
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, DELTA_SOURCE_TAG, source);
-    json_object_end(&json);
-    json_object_end(&json);
-    json_object_end(&json);
+    json_out_object_end(&json);
+    json_out_object_end(&json);
+    json_out_object_end(&json);
     (void)buf_add_byte(&commit->actions, '\n');
     buf_done(&stats);
 }

@@ -119,12 +119,12 @@ static void print_bounds(
     struct json_out *json, const char *key, const struct column_stats *stats, bool max)
 {
     json_key(json, key);
-    json_object(json);
+    json_out_object(json);
     for (unsigned i = 0; i < COLUMNS; i++) {
         if (can_print(&stats[i]))
             print_bound(json, &stats[i], max);
     }
-    json_object_end(json);
+    json_out_object_end(json);
 }
 
 void delta_stats_print(const struct parquet_reader *file, struct buf *out)
@@ -144,16 +144,16 @@ void delta_stats_print(const struct parquet_reader *file, struct buf *out)
         }
     }
     json_init(&json, out);
-    json_object(&json);
+    json_out_object(&json);
     json_key_uint(&json, "numRecords", info.rows);
     if (info.groups) { /* else there are no names */
         print_bounds(&json, "minValues", stats, false);
         print_bounds(&json, "maxValues", stats, true);
         json_key(&json, "nullCount");
-        json_object(&json);
+        json_out_object(&json);
         for (unsigned i = 0; i < COLUMNS; i++)
             json_key_uint(&json, stats[i].name, stats[i].nulls);
-        json_object_end(&json);
+        json_out_object_end(&json);
     }
-    json_object_end(&json);
+    json_out_object_end(&json);
 }

@@ -117,13 +117,13 @@ static bool print_entry(
         return false;
     if (first) {
         json_key(json, "contents");
-        json_array(json);
+        json_out_array(json);
     }
     buf_init(&path, 2 * PATH_BYTES_MAX);
     path_print(&path, dir);
     buf_add_byte(&path, '/');
     buf_add_text(&path, name);
-    json_object(json);
+    json_out_object(json);
     reply_json_buf(json, "path", &path);
     json_key_text(json, "name", name);
     json_key_bool(json, "is_directory", S_ISDIR(info.mode));
@@ -131,7 +131,7 @@ static bool print_entry(
         json_key_uint(json, "file_size", info.bytes);
         json_key_int(json, "last_modified", info.modified_us / 1000);
     }
-    json_object_end(json);
+    json_out_object_end(json);
     buf_done(&path);
     return true;
 }
@@ -143,16 +143,16 @@ static void print_page(
     size_t at = 0, done = 0;
 
     reply_json(req, 200, &json);
-    json_object(&json);
+    json_out_object(&json);
     while (at < list->count && *after && strcmp(list->names[at], after) <= 0)
         at++;
     for (; at < list->count && done < page_size; at++)
         done += print_entry(&json, &req->target, fd, list->names[at], done == 0);
     if (done)
-        json_array_end(&json);
+        json_out_array_end(&json);
     if (done && at < list->count)
         print_token(&json, list->names[at - 1]);
-    json_object_end(&json);
+    json_out_object_end(&json);
 }
 
 void directories_get(struct request *req)

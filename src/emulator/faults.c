@@ -496,22 +496,22 @@ bool faults_hit(
 
 void faults_print(struct faults *faults, struct json_out *json)
 {
-    json_object(json);
+    json_out_object(json);
     json_key(json, "faults");
-    json_array(json);
+    json_out_array(json);
     (void)pthread_mutex_lock(&faults->lock);
     for (size_t i = 0; i < faults->count; i++) {
         const struct rule *rule = faults->rules[i];
 
-        json_object(json);
+        json_out_object(json);
         json_key_text(json, "rule", rule->action.rule);
         json_key_uint(json, "matched", rule->matched);
         json_key_uint(json, "hits", rule->hits);
         if (rule->left != NO_END)
             json_key_uint(json, "left", rule->left);
-        json_object_end(json);
+        json_out_object_end(json);
     }
     (void)pthread_mutex_unlock(&faults->lock);
-    json_array_end(json);
-    json_object_end(json);
+    json_out_array_end(json);
+    json_out_object_end(json);
 }

@@ -56,7 +56,7 @@ static json_t *direct(const json_t *book, const char *type, const char *name)
 
 static json_t *shown(const json_t *book, const char *type, const char *name, const char *principal)
 {
-    json_t *list = json_new_array(), *privileges;
+    json_t *list = json_array(), *privileges;
     const char *who;
 
     json_object_foreach(direct(book, type, name), who, privileges)
@@ -68,7 +68,7 @@ static json_t *shown(const json_t *book, const char *type, const char *name, con
     if (json_array_size(list))
         return json_pack("{s:o}", "privilege_assignments", list);
     json_decref(list);
-    return json_new_object(); /* absent means empty */
+    return json_object(); /* absent means empty */
 }
 
 /* Both lists are asked for and refused alike; `list` makes the answer. */
@@ -131,7 +131,7 @@ static void collect(json_t *all, const json_t *book, const char *type, const cha
 static json_t *effective(
     const json_t *book, const char *type, const char *name, const char *principal)
 {
-    json_t *all = json_new_object(), *list = json_new_array(), *privileges;
+    json_t *all = json_object(), *list = json_array(), *privileges;
     const char *dot = strchr(name, '.'), *second = dot ? strchr(dot + 1, '.') : NULL, *who;
     char parent[NAME_SIZE];
 

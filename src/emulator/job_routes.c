@@ -48,7 +48,7 @@ static bool add_acl(struct request *req, json_t *acl, const json_t *given)
 static json_t *new_job(struct request *req, json_t *settings)
 {
     const char *run_as = run_as_of(settings);
-    json_t *acl = json_new_array();
+    json_t *acl = json_array();
 
     (void)json_array_append_new(
         acl, json_pack("{s:s, s:s, s:s}", "principal", req->principal, "key",
@@ -207,7 +207,7 @@ static json_t *list_page(struct request *req, const struct listing *want)
 {
     json_t *jobs = ledger_object(ledger_open(req->emu->ledger, LEDGER_JOBS), "jobs");
     json_t **list = calloc(json_object_size(jobs) + 1, sizeof(*list));
-    json_t *answer = list ? json_new_object() : NULL, *page = json_new_array();
+    json_t *answer = list ? json_object() : NULL, *page = json_array();
     size_t count = list ? select_jobs(req, jobs, want, list) : 0, i = want->offset;
 
     for (; i < count && json_array_size(page) < want->limit; i++)
@@ -269,7 +269,7 @@ static void finish_change(struct request *req, bool ok, bool found)
     if (!found)
         return;
     if (ok) {
-        talk_reply(req, json_new_object());
+        talk_reply(req, json_object());
         job_changed(req->emu);
     } else {
         talk_failed(req, &err);

@@ -67,7 +67,7 @@ json_t *jobbook_find(struct request *req, json_t *book, int64_t job_id, enum job
 json_t *jobbook_copy(struct emulator *emu)
 {
     json_t *book = ledger_open(emu->ledger, LEDGER_JOBS);
-    json_t *list = json_new_array(), *job;
+    json_t *list = json_array(), *job;
     const char *key;
 
     json_object_foreach(json_object_get(book, "jobs"), key, job)(void)
@@ -113,8 +113,8 @@ void job_defaults(json_t *settings)
     json_t *task, *trigger = json_object_get(settings, "trigger");
     size_t i;
 
-    add_missing(settings, "email_notifications", json_new_object());
-    add_missing(settings, "webhook_notifications", json_new_object());
+    add_missing(settings, "email_notifications", json_object());
+    add_missing(settings, "webhook_notifications", json_object());
     add_missing(settings, "timeout_seconds", json_integer(0));
     add_missing(settings, "max_concurrent_runs", json_integer(1));
     add_missing(settings, "name", json_string("Untitled"));
@@ -125,6 +125,6 @@ void job_defaults(json_t *settings)
     {
         add_missing(task, "run_if", json_string("ALL_SUCCESS"));
         add_missing(task, "timeout_seconds", json_integer(0));
-        add_missing(task, "email_notifications", json_new_object());
+        add_missing(task, "email_notifications", json_object());
     }
 }

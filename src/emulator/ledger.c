@@ -36,7 +36,7 @@ static json_t *load(int dirfd, const char *name, struct err *err)
     if (!file_stat(dirfd, name, &exists, &info, err))
         return NULL;
     if (!exists) {
-        object = json_new_object();
+        object = json_object();
         if (!object)
             err_set(err, ERR_FULL, ENOMEM, "no memory for %s", name);
         return object;
@@ -135,7 +135,7 @@ static json_t *member(json_t *parent, const char *key, bool array)
 
     if (array ? json_is_array(value) : json_is_object(value))
         return value;
-    if (json_object_set_new(parent, key, array ? json_new_array() : json_new_object()) != 0)
+    if (json_object_set_new(parent, key, array ? json_array() : json_object()) != 0)
         return NULL;
     return json_object_get(parent, key);
 }

@@ -215,11 +215,11 @@ static bool plan_batch(struct stream *s, const struct loader_file *const *files,
         (void)buf_printf(&path, "%s%s", s->prefix, files[i]->path);
         (void)buf_add_byte(&text, '\n');
         json_init(&json, &text);
-        json_object(&json);
+        json_out_object(&json);
         json_key_text(&json, "path", buf_text(&path));
         json_key_int(&json, "timestamp", files[i]->modified_us / 1000);
         json_key_int(&json, "batchId", batch);
-        json_object_end(&json);
+        json_out_object_end(&json);
         ok = json_object_set_new(s->seen, buf_text(&path), json_integer(batch)) == 0 ||
              err_set(err, ERR_INPUT, 0, "a file's name is not UTF-8");
         buf_done(&path);
@@ -397,7 +397,7 @@ bool loader_auto(const struct loader_job *job, const struct loader_stream *strea
     bool ok = false;
 
     *ret = (struct loader_result){0};
-    s.seen = json_new_object();
+    s.seen = json_object();
     if (!source || !s.seen)
         err_set(err, ERR_FULL, ENOMEM, "no memory for a stream");
     else

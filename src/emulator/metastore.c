@@ -159,7 +159,7 @@ static const char *type_name(const char *sql, char out[64])
 
 static json_t *columns_of(const struct stmt *stmt)
 {
-    json_t *list = json_new_array();
+    json_t *list = json_array();
 
     for (size_t i = 0; i < stmt->column_count; i++) {
         const struct stmt_column *c = &stmt->columns[i];

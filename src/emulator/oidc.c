@@ -13,12 +13,12 @@ void oidc_host(struct request *req)
     request_base(req, &url);
     buf_add_text(&url, "/oidc");
     reply_json(req, 200, &json);
-    json_object(&json);
+    json_out_object(&json);
     reply_json_buf(&json, "oidc_endpoint", &url);
     json_key_text(&json, "workspace_id", SCIM_WORKSPACE_ID);
     json_key_text(&json, "cloud", "AWS");
     json_key_text(&json, "host_type", "workspace");
-    json_object_end(&json);
+    json_out_object_end(&json);
     buf_done(&url);
 }
 
@@ -42,10 +42,10 @@ void oidc_server(struct request *req)
     struct json_out json;
 
     reply_json(req, 200, &json);
-    json_object(&json);
+    json_out_object(&json);
     add_url(&json, req, "authorization_endpoint", "/v1/authorize");
     add_url(&json, req, "token_endpoint", "/v1/token");
-    json_object_end(&json);
+    json_out_object_end(&json);
 }
 
 /* OAuth has error bodies of its own (RFC 6749 5.2). */
@@ -54,10 +54,10 @@ static void oidc_error(struct request *req, int status, const char *error, const
     struct json_out json;
 
     reply_json(req, status, &json);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "error", error);
     json_key_text(&json, "error_description", text);
-    json_object_end(&json);
+    json_out_object_end(&json);
 }
 
 static void answer_token(struct request *req, struct span scope)
@@ -73,7 +73,7 @@ static void answer_token(struct request *req, struct span scope)
     }
     atomic_fetch_add(&req->emu->count.tokens, 1);
     reply_json(req, 200, &json);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "access_token", token);
     json_key_text(&json, "token_type", "Bearer");
     if (req->fault && req->fault->string_expiry) {
@@ -86,7 +86,7 @@ static void answer_token(struct request *req, struct span scope)
     }
     json_key(&json, "scope");
     json_span(&json, scope);
-    json_object_end(&json);
+    json_out_object_end(&json);
     reply_header(req, "Cache-Control", "no-store");
 }
 

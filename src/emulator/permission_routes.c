@@ -19,7 +19,7 @@ static bool named_job(struct request *req, int64_t *ret)
 
 static json_t *shown(const json_t *job)
 {
-    json_t *list = json_new_array(), *entry;
+    json_t *list = json_array(), *entry;
     char object[40];
     size_t i;
 
@@ -112,7 +112,7 @@ void serve_job_permissions_set(struct request *req)
     if (body && named_job(req, &id)) {
         job = jobbook_find(req, ledger_open(req->emu->ledger, LEDGER_JOBS), id, JOB_MANAGE);
         if (job)
-            acl = replace ? json_new_array() : json_deep_copy(json_object_get(job, "acl"));
+            acl = replace ? json_array() : json_deep_copy(json_object_get(job, "acl"));
         if (acl && put_entries(req, acl, json_object_get(body, "access_control_list"))) {
             if (owners(acl) != 1) {
                 reply_error(req, 400, "INVALID_PARAMETER_VALUE", NULL,

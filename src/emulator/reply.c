@@ -55,21 +55,21 @@ static void add_details(struct request *req, struct json_out *json, const char *
     char text[40];
 
     json_key(json, "details");
-    json_array(json);
+    json_out_array(json);
     if (reason) {
-        json_object(json);
+        json_out_object(json);
         json_key_text(json, "@type", "type.googleapis.com/google.rpc.ErrorInfo");
         json_key_text(json, "reason", reason);
         json_key_text(json, "domain", "filesystem.databricks.com");
-        json_object_end(json);
+        json_out_object_end(json);
     }
     (void)snprintf(text, sizeof(text), "emulator-%08llx", id);
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "@type", "type.googleapis.com/google.rpc.RequestInfo");
     json_key_text(json, "request_id", text);
     json_key_text(json, "serving_data", "");
-    json_object_end(json);
-    json_array_end(json);
+    json_out_object_end(json);
+    json_out_array_end(json);
 }
 
 void reply_error(
@@ -83,11 +83,11 @@ void reply_error(
     (void)vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
     reply_json(req, status, &json);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "error_code", code);
     json_key_text(&json, "message", message);
     add_details(req, &json, reason);
-    json_object_end(&json);
+    json_out_object_end(&json);
 }
 
 void reply_gateway(struct request *req, int status, const char *message)
@@ -95,10 +95,10 @@ void reply_gateway(struct request *req, int status, const char *message)
     struct json_out json;
 
     reply_json(req, status, &json);
-    json_object(&json);
+    json_out_object(&json);
     json_key_int(&json, "error_code", status);
     json_key_text(&json, "message", message);
-    json_object_end(&json);
+    json_out_object_end(&json);
     reply_header(req, "X-Databricks-Reason-Phrase", message);
 }
 

@@ -105,7 +105,7 @@ static void add_state(json_t *out, const json_t *from)
     const char *message = json_member(from, "message"), *code = "SUCCESS", *type = "SUCCESS";
     const char *state = strcmp(life, "WAITING_FOR_RETRY") == 0 ? "WAITING" : life;
     json_t *old = json_pack("{s:s, s:s}", "life_cycle_state", life, "state_message", message);
-    json_t *new = json_new_object();
+    json_t *new = json_object();
     bool over = runbook_is_over(from);
 
     if (*result)
@@ -166,7 +166,7 @@ static json_t *shown_run(struct request *req, const json_t *run, bool tasks)
     add_state(out, run);
     if (!tasks)
         return out;
-    list = json_new_array();
+    list = json_array();
     json_array_foreach(attempts, i, attempt)(void)
         json_array_append_new(list, shown_attempt(attempt));
     (void)json_object_set_new(out, "tasks", list);
@@ -273,8 +273,8 @@ void serve_run_list(struct request *req)
     book = ledger_open(req->emu->ledger, LEDGER_RUNS);
     runs = json_object_get(book, "runs");
     list = calloc(json_array_size(runs) + 1, sizeof(*list));
-    answer = list ? json_new_object() : NULL;
-    page = json_new_array();
+    answer = list ? json_object() : NULL;
+    page = json_array();
     json_array_foreach(runs, i, run)
     {
         if (list && fits(req, run, &f))
@@ -363,7 +363,7 @@ void serve_run_cancel(struct request *req)
         ledger_close(req->emu->ledger);
     }
     if (may && ok) {
-        talk_reply(req, json_new_object());
+        talk_reply(req, json_object());
         job_changed(req->emu);
     } else if (may) {
         talk_failed(req, &err);

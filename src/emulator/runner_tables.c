@@ -134,7 +134,7 @@ bool runner_table_properties(struct emulator *emu, const struct stmt_name *table
     struct runner *runner = lock_tables(emu, table, path, err);
     struct delta *delta = runner ? delta_open(runner->root, path, err) : NULL;
     struct delta_commit *commit = delta ? delta_begin(delta, err) : NULL;
-    json_t *parameters = json_new_object();
+    json_t *parameters = json_object();
     bool ok = commit != NULL;
 
     for (size_t i = 0; ok && i < count; i++) {
@@ -277,7 +277,7 @@ static json_t *cell(const struct parquet_columns *c, unsigned column, size_t row
 /* In the order of the table's columns; one the files lack is NULL. */
 static json_t *row_of(const struct delta *table, const struct parquet_columns *c, size_t row)
 {
-    json_t *values = json_new_array();
+    json_t *values = json_array();
 
     for (size_t i = 0; i < delta_column_count(table); i++) {
         unsigned column = 0;
@@ -326,7 +326,7 @@ bool runner_table_rows(struct emulator *emu, const struct stmt_name *table, uint
     char path[RUNNER_TABLE_PATH_MAX];
     struct runner *runner = lock_tables(emu, table, path, err);
     struct delta *delta = runner ? delta_open(runner->root, path, err) : NULL;
-    json_t *rows = json_new_array();
+    json_t *rows = json_array();
     bool ok = delta != NULL;
 
     for (size_t i = 0; ok && i < delta_file_count(delta) && json_array_size(rows) < limit; i++) {

@@ -101,7 +101,7 @@ static json_t *fill_in(struct task *task, const char *text)
 static json_t *python_parameters(struct task *task, const json_t *python)
 {
     const json_t *wanted = json_object_get(python, "parameters"), *parameter;
-    json_t *filled = json_new_array();
+    json_t *filled = json_array();
     size_t i;
 
     /* python_params of run-now replace the task's. */

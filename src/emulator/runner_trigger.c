@@ -71,7 +71,7 @@ static bool fire(struct look *look, const char *why)
 /* Members of an array of names, for questions. */
 static json_t *as_set(const json_t *names)
 {
-    json_t *set = json_new_object();
+    json_t *set = json_object();
     const json_t *name;
     size_t i;
 
@@ -86,7 +86,7 @@ static json_t *as_set(const json_t *names)
 static void compare(struct look *look, const struct loader_found *found)
 {
     json_t *before = as_set(json_object_get(look->memory, "seen"));
-    json_t *names = json_new_array();
+    json_t *names = json_array();
     bool first = !json_object_get(look->memory, "seen");
     bool arrived = false;
 
@@ -204,7 +204,7 @@ static void look_at_job(struct runner *runner, const json_t *job)
         return;
     look.memory = json_deep_copy(json_object_get(job, "runner"));
     if (!look.memory)
-        look.memory = json_new_object();
+        look.memory = json_object();
     if ((definition = json_object_get(look.trigger, "file_arrival")) != NULL)
         look_at_arrival(&look, definition);
     else if ((definition = json_object_get(look.trigger, "periodic")) != NULL)

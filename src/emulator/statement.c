@@ -338,7 +338,7 @@ static bool do_count(struct doing *d, struct err *err)
     if (!need(d, "table", d->name, "SELECT", err) ||
         !runner_table_count(d->emu, &d->parts, &count, err))
         return false;
-    row = json_new_array();
+    row = json_array();
     add_count(d, row, d->stmt->pattern[0] ? d->stmt->pattern : "count(1)", count);
     (void)json_array_append_new(d->rows, row);
     return true;
@@ -379,7 +379,7 @@ static bool do_copy(struct doing *d, struct err *err)
     d->stmt->name = d->parts;
     if (!runner_copy_into(d->emu, d->stmt, &copied, err))
         return false;
-    row = json_new_array();
+    row = json_array();
     add_count(d, row, "num_affected_rows", copied.affected_rows);
     add_count(d, row, "num_inserted_rows", copied.inserted_rows);
     add_count(d, row, "num_skipped_corrupt_files", 0);
@@ -465,8 +465,8 @@ bool statement_run(struct emulator *emu, const char *principal, struct span sql,
     *ret = NULL;
     if (!ok)
         return false;
-    d.columns = json_new_array();
-    d.rows = json_new_array();
+    d.columns = json_array();
+    d.rows = json_array();
     makes = stmt.kind <= STMT_DROP_TABLE;
     if (makes)
         statements_lock(emu->statements);

@@ -113,7 +113,7 @@ static json_t *succeeded(const char *id, json_t *result)
             json_pack("{s:i, s:i, s:I, s:O}", "chunk_index", 0, "row_offset", 0, "row_count", count,
                 "data_array", rows));
     else
-        (void)json_object_set_new(answer, "result", json_new_object());
+        (void)json_object_set_new(answer, "result", json_object());
     return answer;
 }
 
@@ -303,5 +303,5 @@ void serve_statement_cancel(struct request *req)
         return;
     }
     (void)statements_cancel(req->emu->statements, id, ledger_now_ms());
-    talk_reply(req, json_new_object());
+    talk_reply(req, json_object());
 }

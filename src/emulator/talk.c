@@ -11,7 +11,7 @@ json_t *talk_body(struct request *req)
     json_t *body;
 
     if (req->body.len == 0)
-        body = json_new_object();
+        body = json_object();
     else
         body = json_loadb(req->body.data, req->body.len, JSON_REJECT_DUPLICATES, &why);
     if (json_is_object(body))

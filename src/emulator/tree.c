@@ -284,7 +284,7 @@ enum tree_answer tree_list(
         return TREE_DENIED;
     objects = ledger_object(ledger_open(emu->ledger, LEDGER_WORKSPACE), "objects");
     object = find(emu, objects, plain);
-    *ret = object ? json_new_array() : NULL;
+    *ret = object ? json_array() : NULL;
     if (object && !is_type(object, "DIRECTORY")) {
         (void)json_array_append_new(*ret, shown(object));
     } else if (object) {
@@ -394,7 +394,7 @@ static bool has_below(json_t *objects, const char *path)
 enum tree_answer tree_delete(
     struct emulator *emu, const char *principal, const char *path, bool recursive, struct err *err)
 {
-    json_t *objects, *names = json_new_array(), *name;
+    json_t *objects, *names = json_array(), *name;
     enum tree_answer answer = TREE_OK;
     char plain[TREE_PATH_MAX];
     size_t i;

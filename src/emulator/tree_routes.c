@@ -15,7 +15,7 @@ static void answer_tree(
 
     switch (answer) {
     case TREE_OK:
-        talk_reply(req, json_new_object());
+        talk_reply(req, json_object());
         break;
     case TREE_BAD_PATH:
         reply_error(req, 400, "INVALID_PARAMETER_VALUE", NULL,
@@ -342,7 +342,7 @@ void serve_workspace_list(struct request *req)
         talk_reply(req, json_pack("{s:o}", "objects", objects));
     } else { /* absent means empty */
         json_decref(objects);
-        talk_reply(req, json_new_object());
+        talk_reply(req, json_object());
     }
 }
 
@@ -362,10 +362,10 @@ static void send_encoded(struct request *req, struct buf *content, const char *p
     buf_init(&text, ENCODED_MAX);
     (void)base64_write((struct span){content->data, content->len}, &text);
     reply_json(req, 200, &json);
-    json_object(&json);
+    json_out_object(&json);
     reply_json_buf(&json, "content", &text);
     json_key_text(&json, "file_type", dot ? dot + 1 : "auto");
-    json_object_end(&json);
+    json_out_object_end(&json);
     buf_done(&text);
 }
 

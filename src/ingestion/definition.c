@@ -40,34 +40,34 @@ static void add_tags(struct json_out *json, const struct plan *plan, const char 
 
     (void)snprintf(version, sizeof(version), "%d", INGESTION_VERSION);
     json_key(json, "tags");
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "managed_by", INGESTION_MANAGER);
     json_key_text(json, "table", plan->table_tag);
     json_key_text(json, "volume", plan->volume_tag);
     json_key_text(json, "version", version);
     json_key_text(json, "hash", hash);
-    json_object_end(json);
+    json_out_object_end(json);
 }
 
 /* No wait_after_last_change_seconds: under a steady stream it would put the run off for ever. */
 static void add_trigger(struct json_out *json, const struct plan *plan, bool paused)
 {
     json_key(json, "trigger");
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "pause_status", paused ? "PAUSED" : "UNPAUSED");
     if (plan->options.trigger == INGESTION_PERIODIC) {
         json_key(json, "periodic");
-        json_object(json);
+        json_out_object(json);
         json_key_int(json, "interval", 1);
         json_key_text(json, "unit", "HOURS");
     } else {
         json_key(json, "file_arrival");
-        json_object(json);
+        json_out_object(json);
         json_key_text(json, "url", plan->trigger_folder);
         json_key_int(json, "min_time_between_triggers_seconds", MIN_BETWEEN_S);
     }
-    json_object_end(json);
-    json_object_end(json);
+    json_out_object_end(json);
+    json_out_object_end(json);
 }
 
 static void add_parameters(struct json_out *json, const struct plan *plan)
@@ -76,7 +76,7 @@ static void add_parameters(struct json_out *json, const struct plan *plan)
 
     buf_init(&text, 4096);
     json_key(json, "parameters");
-    json_array(json);
+    json_out_array(json);
     json_text(json, "--source");
     json_text(json, plan->trigger_folder);
     json_text(json, "--table");
@@ -93,7 +93,7 @@ static void add_parameters(struct json_out *json, const struct plan *plan)
         definition_interval(&text, plan->options.archive_after_us);
         add_buf(json, &text);
     }
-    json_array_end(json);
+    json_out_array_end(json);
     buf_done(&text);
 }
 
@@ -104,41 +104,41 @@ static void add_python_task(struct json_out *json, const struct plan *plan)
     else
         json_key_text(json, "environment_key", "default");
     json_key(json, "spark_python_task");
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "python_file", plan->code_path);
     json_key_text(json, "source", "WORKSPACE");
     add_parameters(json, plan);
-    json_object_end(json);
+    json_out_object_end(json);
 }
 
 static void add_sql_task(struct json_out *json, const struct plan *plan)
 {
     json_key(json, "sql_task");
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "warehouse_id", plan->options.warehouse_id);
     json_key(json, "file");
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "path", plan->code_path);
     json_key_text(json, "source", "WORKSPACE");
-    json_object_end(json);
-    json_object_end(json);
+    json_out_object_end(json);
+    json_out_object_end(json);
 }
 
 static void add_environments(struct json_out *json)
 {
     json_key(json, "environments");
-    json_array(json);
-    json_object(json);
+    json_out_array(json);
+    json_out_object(json);
     json_key_text(json, "environment_key", "default");
     json_key(json, "spec");
-    json_object(json);
+    json_out_object(json);
     json_key_text(json, "environment_version", "4");
     json_key(json, "dependencies");
-    json_array(json);
-    json_array_end(json);
-    json_object_end(json);
-    json_object_end(json);
-    json_array_end(json);
+    json_out_array(json);
+    json_out_array_end(json);
+    json_out_object_end(json);
+    json_out_object_end(json);
+    json_out_array_end(json);
 }
 
 static void add_description(struct json_out *json, const struct plan *plan)
@@ -163,20 +163,20 @@ bool definition_add(struct buf *out, const struct plan *plan, const char *hash, 
     struct json_out json;
 
     json_init(&json, out);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "name", plan->job_name);
     add_description(&json, plan);
     add_tags(&json, plan, hash);
     json_key_int(&json, "max_concurrent_runs", 1);
     json_key(&json, "queue");
-    json_object(&json);
+    json_out_object(&json);
     json_key_bool(&json, "enabled", true);
-    json_object_end(&json);
+    json_out_object_end(&json);
     json_key_int(&json, "timeout_seconds", 0);
     add_trigger(&json, plan, paused);
     json_key(&json, "tasks");
-    json_array(&json);
-    json_object(&json);
+    json_out_array(&json);
+    json_out_object(&json);
     json_key_text(&json, "task_key", sql ? "copy_into" : "auto_loader");
     json_key_int(&json, "max_retries", RETRIES);
     json_key_int(&json, "min_retry_interval_millis", RETRY_AFTER_MS);
@@ -184,10 +184,10 @@ bool definition_add(struct buf *out, const struct plan *plan, const char *hash, 
         add_sql_task(&json, plan);
     else
         add_python_task(&json, plan);
-    json_object_end(&json);
-    json_array_end(&json);
+    json_out_object_end(&json);
+    json_out_array_end(&json);
     if (!sql && !plan->options.cluster_id)
         add_environments(&json);
-    json_object_end(&json);
+    json_out_object_end(&json);
     return !out->failed;
 }

@@ -130,7 +130,7 @@ static void add_line(struct buf *out, const struct gap *gap)
     struct json_out json;
 
     json_init(&json, out);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "at", clock_text(at, clock_wall_us()));
     json_key_uint(&json, "from_seq", gap->from_seq);
     json_key_uint(&json, "to_seq", gap->to_seq);
@@ -141,7 +141,7 @@ static void add_line(struct buf *out, const struct gap *gap)
     json_key_text(&json, "last", timed ? clock_text(last, gap->last_us) : NULL);
     json_key_uint(&json, "bytes", gap->bytes);
     json_key_text(&json, "where", gap->where);
-    json_object_end(&json);
+    json_out_object_end(&json);
     buf_add_byte(out, '\n');
 }
 

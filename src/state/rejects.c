@@ -234,14 +234,14 @@ bool rejects_add(struct rejects *r, const char *reason, struct span line, uint64
     str_show(&r->shown, line, SHOWN_BYTES);
     before = r->pending.len;
     json_init(&json, &r->pending);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "at", clock_text(at, wall_us));
     json_key_text(&json, "reason", reason);
     json_key_uint(&json, "bytes", line_bytes);
     json_key_text(&json, "peer", peer);
     json_key(&json, "line");
     json_span(&json, (struct span){r->shown.data, r->shown.len});
-    json_object_end(&json);
+    json_out_object_end(&json);
     buf_add_byte(&r->pending, '\n');
     if (buf_check(&r->shown, "a sample", err) && buf_check(&r->pending, "samples", err))
         return true;

@@ -23,7 +23,7 @@ static void json_stream(struct json_out *j, const struct report *r)
     const struct picture *p = r->picture;
 
     json_key(j, "stream");
-    json_object(j);
+    json_out_object(j);
     json_key_text(j, "state", picture_stream_name(p->stream));
     json_key_text(j, "peer", p->peer[0] ? p->peer : r->places->stream);
     json_key_double(j, "readings_per_s", rounded(p->readings_per_s));
@@ -37,7 +37,7 @@ static void json_stream(struct json_out *j, const struct report *r)
     json_key_uint(j, "connections", p->connections);
     key_seconds(j, "paused_s", (int64_t)p->paused_us);
     key_seconds(j, "silent_s", p->silent_us);
-    json_object_end(j);
+    json_out_object_end(j);
 }
 
 static void json_journal(struct json_out *j, const struct report *r)
@@ -45,7 +45,7 @@ static void json_journal(struct json_out *j, const struct report *r)
     const struct picture *p = r->picture;
 
     json_key(j, "journal");
-    json_object(j);
+    json_out_object(j);
     json_key_uint(j, "readings", p->active + p->closed);
     json_key_uint(j, "segments", p->closed_segments + 1);
     json_key_uint(j, "received_seq", p->received_seq);
@@ -55,7 +55,7 @@ static void json_journal(struct json_out *j, const struct report *r)
     key_seconds(j, "sync_max_s", (int64_t)p->sync_max_us);
     json_key_uint(j, "batch_size", p->batch_size);
     key_seconds(j, "upload_interval_s", (int64_t)p->upload_interval_us);
-    json_object_end(j);
+    json_out_object_end(j);
 }
 
 static void json_outbox(struct json_out *j, const struct report *r)
@@ -63,7 +63,7 @@ static void json_outbox(struct json_out *j, const struct report *r)
     const struct picture *p = r->picture;
 
     json_key(j, "outbox");
-    json_object(j);
+    json_out_object(j);
     json_key_uint(j, "files", p->outbox_files);
     json_key_uint(j, "bytes", p->outbox_bytes);
     json_key_uint(j, "readings", p->outbox);
@@ -71,7 +71,7 @@ static void json_outbox(struct json_out *j, const struct report *r)
     json_key_uint(j, "refused_readings", p->refused);
     json_key_uint(j, "packed_rows", p->packed_rows);
     json_key_uint(j, "packed_bytes", p->packed_bytes);
-    json_object_end(j);
+    json_out_object_end(j);
 }
 
 static void json_volume(struct json_out *j, const struct report *r)
@@ -79,7 +79,7 @@ static void json_volume(struct json_out *j, const struct report *r)
     const struct picture *p = r->picture;
 
     json_key(j, "volume");
-    json_object(j);
+    json_out_object(j);
     json_key_text(j, "state", picture_ship_name(p->ship));
     json_key_text(j, "name", r->places->volume);
     json_key_text(j, "host", r->places->host);
@@ -98,8 +98,8 @@ static void json_volume(struct json_out *j, const struct report *r)
     if (p->delivered_at_wall_us)
         json_double(j, (double)((p->wall_us - p->delivered_at_wall_us) / 1000) / 1000.0);
     else
-        json_null(j);
-    json_object_end(j);
+        json_out_null(j);
+    json_out_object_end(j);
 }
 
 static void json_table(struct json_out *j, const struct report *r)
@@ -107,12 +107,12 @@ static void json_table(struct json_out *j, const struct report *r)
     const struct picture *p = r->picture;
 
     json_key(j, "table");
-    json_object(j);
+    json_out_object(j);
     json_key_text(j, "job", picture_job_name(p->job));
     json_key_text(j, "name", r->places->table);
     json_key_int(j, "job_id", p->job_id);
     json_key_text(j, "text", p->job_text);
-    json_object_end(j);
+    json_out_object_end(j);
 }
 
 static void json_disk(struct json_out *j, const struct report *r)
@@ -120,7 +120,7 @@ static void json_disk(struct json_out *j, const struct report *r)
     const struct picture *p = r->picture;
 
     json_key(j, "disk");
-    json_object(j);
+    json_out_object(j);
     json_key_text(j, "state_dir", r->places->state_dir);
     json_key_uint(j, "used_bytes", p->state_bytes);
     json_key_uint(j, "limit_bytes", p->state_bytes_max);
@@ -128,16 +128,16 @@ static void json_disk(struct json_out *j, const struct report *r)
     json_key_uint(j, "free_bytes", p->free_bytes);
     json_key(j, "full_in_s");
     if (p->full_in_us == PICTURE_NEVER)
-        json_null(j);
+        json_out_null(j);
     else
         json_int(j, p->full_in_us / CLOCK_SECOND_US);
-    json_object_end(j);
+    json_out_object_end(j);
 }
 
 static void json_sums(struct json_out *j, const struct picture *p)
 {
     json_key(j, "sums");
-    json_object(j);
+    json_out_object(j);
     json_key_uint(j, "carried", p->carried);
     json_key_uint(j, "readings", p->readings);
     json_key_uint(j, "delivered", p->delivered);
@@ -145,22 +145,22 @@ static void json_sums(struct json_out *j, const struct picture *p)
     json_key_uint(j, "superseded", p->superseded);
     json_key_uint(j, "gaps", p->gaps);
     key_seconds(j, "oldest_s", p->oldest_age_us);
-    json_object_end(j);
+    json_out_object_end(j);
 }
 
 static void json_troubles(struct json_out *j, const struct troubles *t)
 {
     json_key(j, "troubles");
-    json_array(j);
+    json_out_array(j);
     for (size_t i = 0; i < t->count; i++) {
-        json_object(j);
+        json_out_object(j);
         json_key_text(j, "level", trouble_level_name(t->items[i].level));
         json_key_text(j, "id", t->items[i].id);
         json_key_text(j, "what", t->items[i].what);
         json_key_text(j, "do", t->items[i].what_to_do);
-        json_object_end(j);
+        json_out_object_end(j);
     }
-    json_array_end(j);
+    json_out_array_end(j);
 }
 
 /* Rejects by reason, those that happened; with the last line of each. */
@@ -170,13 +170,13 @@ static void json_rejects(struct json_out *j, const struct report *r)
     size_t count = board_get_samples(r->board, samples);
 
     json_key(j, "rejects");
-    json_array(j);
+    json_out_array(j);
     for (unsigned i = 0; i < r->reasons && i < COUNTERS_REASONS_MAX; i++) {
         const char *name = r->reason_name(i);
 
         if (!r->picture->rejected_by[i])
             continue;
-        json_object(j);
+        json_out_object(j);
         json_key_text(j, "reason", name);
         json_key_uint(j, "lines", r->picture->rejected_by[i]);
         for (size_t k = 0; k < count; k++) {
@@ -186,9 +186,9 @@ static void json_rejects(struct json_out *j, const struct report *r)
             json_key_uint(j, "sample_bytes", samples[k].line_bytes);
             key_seconds(j, "age_s", r->picture->wall_us - samples[k].wall_us);
         }
-        json_object_end(j);
+        json_out_object_end(j);
     }
-    json_array_end(j);
+    json_out_array_end(j);
 }
 
 static void json_files(struct json_out *j, const struct report *r)
@@ -197,25 +197,25 @@ static void json_files(struct json_out *j, const struct report *r)
     size_t count = board_get_files(r->board, files);
 
     json_key(j, "files");
-    json_array(j);
+    json_out_array(j);
     for (size_t i = 0; i < count; i++) {
         const struct board_file *f = &files[i];
 
-        json_object(j);
+        json_out_object(j);
         json_key_text(j, "name", f->name);
         json_key_text(j, "state", board_file_state_name(f->state));
         json_key(j, "rows");
         if (f->rows)
             json_uint(j, f->rows);
         else
-            json_null(j);
+            json_out_null(j);
         json_key_uint(j, "bytes", f->bytes);
         key_seconds(j, "age_s", r->picture->wall_us - f->created_wall_us);
         key_seconds(j, "took_s", f->took_us);
         json_key_uint(j, "attempts", f->attempts);
-        json_object_end(j);
+        json_out_object_end(j);
     }
-    json_array_end(j);
+    json_out_array_end(j);
 }
 
 void report_status_json(const struct report *r, struct buf *out)
@@ -228,7 +228,7 @@ void report_status_json(const struct report *r, struct buf *out)
     buf_init(&headline, 1024);
     trouble_headline(p, r->troubles, &headline);
     json_init(&j, out);
-    json_object(&j);
+    json_out_object(&j);
     json_key_text(&j, "version", VERSION);
     json_key_text(&j, "instance", r->places->instance);
     json_key_text(&j, "now", clock_text(now, p->wall_us));
@@ -246,7 +246,7 @@ void report_status_json(const struct report *r, struct buf *out)
     json_sums(&j, p);
     json_rejects(&j, r);
     json_files(&j, r);
-    json_object_end(&j);
+    json_out_object_end(&j);
     buf_add_byte(out, '\n');
     buf_done(&headline);
 }
@@ -259,13 +259,13 @@ void report_history_json(const struct history *h, struct buf *out)
     struct json_out j;
 
     json_init(&j, out);
-    json_object(&j);
+    json_out_object(&j);
     json_key_int(&j, "step_s", HISTORY_STEP_US / CLOCK_SECOND_US);
     json_key_uint(&j, "points_max", HISTORY_POINTS);
     json_key_int(&j, "end_ms", count ? history_get(h, count - 1)->wall_us / 1000 : 0);
     for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
         json_key(&j, names[n]);
-        json_array(&j);
+        json_out_array(&j);
         for (size_t i = 0; i < count; i++) {
             const struct history_point *point = history_get(h, i);
             const double values[] = {point->readings_per_s, point->delivered_per_s,
@@ -273,9 +273,9 @@ void report_history_json(const struct history *h, struct buf *out)
 
             json_uint(&j, (uint64_t)(values[n] + 0.5));
         }
-        json_array_end(&j);
+        json_out_array_end(&j);
     }
-    json_object_end(&j);
+    json_out_object_end(&j);
     buf_add_byte(out, '\n');
 }
 
@@ -286,15 +286,15 @@ void report_settings_json(struct board *board, struct buf *out)
     struct json_out j;
 
     json_init(&j, out);
-    json_array(&j);
+    json_out_array(&j);
     for (size_t i = 0; i < count; i++) {
-        json_object(&j);
+        json_out_object(&j);
         json_key_text(&j, "name", settings[i].key);
         json_key_text(&j, "value", settings[i].value);
         json_key_text(&j, "source", settings[i].source);
-        json_object_end(&j);
+        json_out_object_end(&j);
     }
-    json_array_end(&j);
+    json_out_array_end(&j);
     buf_add_byte(out, '\n');
 }
 
@@ -307,14 +307,14 @@ bool report_ready_json(const struct report *r, struct buf *out)
     struct json_out j;
 
     json_init(&j, out);
-    json_object(&j);
+    json_out_object(&j);
     json_key_bool(&j, "ready", ready);
     json_key_bool(&j, "connected", p->stream == STREAM_CONNECTED);
     json_key_bool(&j, "delivering", p->ship == SHIP_IDLE || p->ship == SHIP_SENDING);
     json_key(&j, "why_not");
-    json_array(&j);
+    json_out_array(&j);
     for (size_t i = 0; i < count; i++) {
-        json_object(&j);
+        json_out_object(&j);
         json_key_text(&j, "id", why[i]);
         for (size_t k = 0; k < r->troubles->count; k++) {
             if (strcmp(r->troubles->items[k].id, why[i]) != 0)
@@ -322,12 +322,12 @@ bool report_ready_json(const struct report *r, struct buf *out)
             json_key_text(&j, "what", r->troubles->items[k].what);
             json_key_text(&j, "do", r->troubles->items[k].what_to_do);
         }
-        json_object_end(&j);
+        json_out_object_end(&j);
     }
-    json_array_end(&j);
+    json_out_array_end(&j);
     json_key_uint(&j, "waiting_readings", p->waiting);
     key_seconds(&j, "oldest_waiting_s", p->oldest_age_us);
-    json_object_end(&j);
+    json_out_object_end(&j);
     buf_add_byte(out, '\n');
     return ready;
 }

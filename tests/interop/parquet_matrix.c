@@ -45,7 +45,7 @@ static void put_value(
     uint64_t bits;
 
     if (nulls[column] && nulls[column][i]) {
-        json_null(json);
+        json_out_null(json);
         return;
     }
     switch (column) {
@@ -72,17 +72,17 @@ static bool make_json(struct buf *out, const struct parquet_case *c)
     bool ok = true;
 
     json_init(&json, out);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "name", c->name);
     json_key_uint(&json, "rows", c->rows * c->groups);
     json_key(&json, "group_rows");
-    json_array(&json);
+    json_out_array(&json);
     for (unsigned g = 0; g < c->groups; g++)
         json_uint(&json, c->rows);
-    json_array_end(&json);
+    json_out_array_end(&json);
     for (unsigned column = 0; column < 4; column++) {
         json_key(&json, names[column]);
-        json_array(&json);
+        json_out_array(&json);
         for (unsigned g = 0; ok && g < c->groups; g++) {
             struct case_data d;
 
@@ -91,9 +91,9 @@ static bool make_json(struct buf *out, const struct parquet_case *c)
                 put_value(&json, &d.columns, column, i);
             case_done(&d);
         }
-        json_array_end(&json);
+        json_out_array_end(&json);
     }
-    json_object_end(&json);
+    json_out_object_end(&json);
     return ok && !out->failed;
 }
 

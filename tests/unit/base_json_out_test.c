@@ -19,25 +19,25 @@ static void commas_and_nesting(void **state)
     (void)state;
     buf_init(&buf, 1000);
     json_init(&json, &buf);
-    json_object(&json);
+    json_out_object(&json);
     json_key_text(&json, "a", "x");
     json_key_text(&json, "none", NULL);
     json_key(&json, "list");
-    json_array(&json);
+    json_out_array(&json);
     json_int(&json, -1);
     json_uint(&json, UINT64_MAX);
     json_bool(&json, true);
-    json_object(&json);
-    json_object_end(&json);
-    json_array(&json);
-    json_array_end(&json);
-    json_null(&json);
-    json_array_end(&json);
+    json_out_object(&json);
+    json_out_object_end(&json);
+    json_out_array(&json);
+    json_out_array_end(&json);
+    json_out_null(&json);
+    json_out_array_end(&json);
     json_key_double(&json, "d", 0.1);
     json_key_bool(&json, "no", false);
     json_key_int(&json, "i", INT64_MIN);
     json_key_uint(&json, "u", 7);
-    json_object_end(&json);
+    json_out_object_end(&json);
     assert_string_equal(buf_text(&buf),
         "{\"a\":\"x\",\"none\":null,\"list\":[-1,18446744073709551615,true,{},[],null],"
         "\"d\":0.1,\"no\":false,\"i\":-9223372036854775808,\"u\":7}");
@@ -53,13 +53,13 @@ static void lines_are_indented(void **state)
     buf_init(&buf, 1000);
     json_init(&json, &buf);
     json.lines = true;
-    json_object(&json);
+    json_out_object(&json);
     json_key_int(&json, "a", 1);
     json_key(&json, "b");
-    json_array(&json);
+    json_out_array(&json);
     json_int(&json, 2);
-    json_array_end(&json);
-    json_object_end(&json);
+    json_out_array_end(&json);
+    json_out_object_end(&json);
     assert_string_equal(buf_text(&buf), "{\n  \"a\": 1,\n  \"b\": [\n    2\n  ]\n}");
     buf_done(&buf);
 }
@@ -152,11 +152,11 @@ static void what_is_no_number_becomes_null(void **state)
     (void)state;
     buf_init(&buf, 100);
     json_init(&json, &buf);
-    json_array(&json);
+    json_out_array(&json);
     json_double(&json, (double)NAN);
     json_double(&json, (double)INFINITY);
     json_double(&json, -(double)INFINITY);
-    json_array_end(&json);
+    json_out_array_end(&json);
     assert_string_equal(buf_text(&buf), "[null,null,null]");
     buf_done(&buf);
 }
