@@ -1,7 +1,7 @@
 /* journal/guess.h: how many readings a segment without a readable header seems to hold.
  *
- * Shape    without the header's salt no checksum can be verified, so no reading of such a segment is
- *          ever used. But what looks like a chain of frames tells how many are lost.
+ * Shape    where no two frames vouch for each other either (headless.h), no reading of such a segment
+ *          is ever used. But what looks like a chain of frames tells how many are lost.
  * Limits   one pass over the file, 64 KiB of memory.
  * Errors   ERR_DENIED: cannot be opened; ERR_FULL: no memory. Bytes that the medium does not give end
  *          the look.
