@@ -4,7 +4,7 @@
 
 #include "base/rng.h"
 
-#define SEEDS 60
+#define SEEDS 30
 #define STEPS 150
 
 struct model {

@@ -94,7 +94,7 @@ static void every_reading_arrives_once(void **unused)
 
     (void)unused;
     print_message("seed %llu\n", (unsigned long long)seed);
-    for (uint64_t turn = 0; turn < 40; turn++) {
+    for (uint64_t turn = 0; turn < 20; turn++) {
         struct totals totals = {0};
         struct pack_rig p;
         struct verdict v;
