@@ -22,7 +22,7 @@ BUILD = os.path.dirname(PROGRAM)
 
 # What the books say -> what it is here, one after the other; {name}: see World.ours.
 HERE = [
-    (r"(?<![\w/])/(etc|tmp|var)/", "{home}/\\1/"),
+    (r"(?<![\w/])/(etc|mnt|tmp|var)/", "{home}/\\1/"),
     (r"^sudo ", ""),
     (r"^make install$", "cmake --install {build} --prefix {home}/usr-local"),
     (r"^make demo$", "volume-uploader demo --seconds 5 --rate 5000 --dir {home}/demo"),
@@ -43,11 +43,13 @@ NEW_SHELL = {"README.md": ["### Without a plant or a workspace"]}
 # These stay until they are ended; they work once they have said so.
 STAYS = {"run": "stream_connected.*delivered ", "simulate": "Listening on", "emulate": "export DATABRICKS_CLIENT_SECRET="}
 
-# What a manual page takes for granted.
+# What a manual page or a guide takes for granted.
 WORKSPACE = ["export DATABRICKS_SERVER_HOSTNAME=dbc-a1b2c3d4-e5f6.cloud.databricks.com", f"export DATABRICKS_CLIENT_ID={APPLICATION}",
              f"export DATABRICKS_CLIENT_SECRET={SECRET}", "export DATABRICKS_UC_VOLUME=main.raw.land",
              "export DATABRICKS_DELTA_TABLE=main.raw.events"]
-BEFORE = {"man/volume-uploader-check.1": WORKSPACE + ["volume-uploader setup"]}
+BEFORE = {"man/volume-uploader-check.1": WORKSPACE + ["volume-uploader setup"],
+          "docs/guides/salvage.md": WORKSPACE + ["volume-uploader setup", "mkdir -p /mnt/usb",
+                                                 "volume-uploader run --state-dir /var/lib/volume-uploader"]}
 
 
 def a_target(world, command):
