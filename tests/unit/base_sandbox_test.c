@@ -26,6 +26,7 @@
 #define ABSENT 77
 
 static char directory[64];
+static const char *const odd[] = {"odd-directory", "odd-fifo", "odd-link"};
 
 static int make_directory(void **state)
 {
@@ -43,17 +44,28 @@ static int make_directory(void **state)
             return -1;
     }
     (void)snprintf(inside, sizeof(inside), "%s/read/file", directory);
-    return close(open(inside, O_WRONLY | O_CREAT, 0600));
+    if (close(open(inside, O_WRONLY | O_CREAT, 0600)) < 0)
+        return -1;
+    /* What a store may hold that is none of it, and is set aside. */
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        (void)snprintf(inside, sizeof(inside), "%s/mine/%s", directory, odd[i]);
+        if ((i == 0      ? mkdir(inside, 0700)
+                : i == 1 ? mkfifo(inside, 0600)
+                         : symlink("/", inside)) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int drop_directory(void **state)
 {
     char inside[96];
-    static const char *const names[] = {
-        "mine/sub/b", "mine/a", "read/file", "mine/sub", "mine", "read"};
+    static const char *const names[] = {"mine/sub/odd-directory", "mine/sub/odd-fifo",
+        "mine/sub/odd-link", "mine/odd-directory", "mine/odd-fifo", "mine/odd-link", "mine/sub/b",
+        "mine/a", "read/file", "mine/sub", "mine", "read"};
 
     (void)state;
-    for (int i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         (void)snprintf(inside, sizeof(inside), "%s/%s", directory, names[i]);
         (void)remove(inside);
     }
@@ -122,6 +134,13 @@ static void move_inside(void)
     (void)snprintf(from, sizeof(from), "%s/mine/a", directory);
     (void)snprintf(to, sizeof(to), "%s/mine/sub/b", directory);
     CHECK(rename(from, to) == 0);
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        char aside[96];
+
+        (void)snprintf(from, sizeof(from), "%s/mine/%s", directory, odd[i]);
+        (void)snprintf(aside, sizeof(aside), "%s/mine/sub/%s", directory, odd[i]);
+        CHECK(rename(from, aside) == 0);
+    }
     (void)snprintf(from, sizeof(from), "%s/read/b", directory);
     CHECK(rename(to, from) < 0);
     CHECK(errno == EACCES || errno == EXDEV);
