@@ -29,6 +29,7 @@ struct jobkeeping {
     int stop_fd, wake_fd; /* eventfds; stop_fd stays readable */
     pthread_mutex_t lock;
     struct secret *secret; /* under lock: the next one; NULL: none */
+    bool renewed;          /* under lock: forget the access token */
 
     /* Of the thread alone. */
     struct backoff backoff;
@@ -150,12 +151,15 @@ static bool sleep_us(struct jobkeeping *j, int64_t wait_us)
 static void take_secret(struct jobkeeping *j)
 {
     struct secret *secret;
+    bool renewed;
 
     (void)pthread_mutex_lock(&j->lock);
     secret = j->secret;
+    renewed = j->renewed;
     j->secret = NULL;
+    j->renewed = false;
     (void)pthread_mutex_unlock(&j->lock);
-    if (secret)
+    if (renewed)
         workspace_renew(j->ws, secret);
 }
 
@@ -251,6 +255,7 @@ void jobkeeping_renew(struct jobkeeping *jobs, struct secret *secret)
     (void)pthread_mutex_lock(&jobs->lock);
     old = jobs->secret;
     jobs->secret = secret ? secret : old;
+    jobs->renewed = true;
     (void)pthread_mutex_unlock(&jobs->lock);
     if (secret)
         secret_free(old);

@@ -23,7 +23,8 @@ struct jobkeeping *jobkeeping_start(const struct settings *s, struct counters *c
 /* Cuts a call that is under way. Takes NULL. */
 void jobkeeping_stop(struct jobkeeping *jobs);
 
-/* Looks again now; with another secret when `secret` is not NULL (taken). Takes NULL. */
+/* Looks again now, with a fresh access token; with another secret when `secret` is not NULL (taken).
+ * Takes NULL. */
 void jobkeeping_renew(struct jobkeeping *jobs, struct secret *secret);
 
 #endif

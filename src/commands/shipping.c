@@ -161,10 +161,12 @@ static void renew_secret(struct pipeline *p, struct workspace *ws, struct upload
     }
 }
 
-/* SIGHUP: somebody has changed something. Whatever it was, it is tried now. */
+/* SIGHUP: somebody has changed something. Whatever it was, it is tried now, and with an access token
+ * that was asked for after it. */
 static void take_hangup(struct pipeline *p, struct uploader *u, struct workspace *ws)
 {
     renew_secret(p, ws, u, true);
+    workspace_renew(ws, NULL);
     jobkeeping_renew(p->jobs, NULL);
     uploader_try_now(u);
 }

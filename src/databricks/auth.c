@@ -85,8 +85,12 @@ void auth_forget(struct auth *a)
 
 void auth_renew(struct auth *a, struct secret *secret)
 {
-    secret_free(a->secret);
-    a->secret = secret;
+    if (secret) {
+        secret_free(a->secret);
+        a->secret = secret;
+    } else if (!auth_needs_token(a)) {
+        return;
+    }
     http_drop(a->call); /* it runs with the old one */
     a->call = NULL;
     a->phase = PHASE_REST;

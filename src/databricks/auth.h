@@ -7,7 +7,8 @@
  *            env-oidc, file-oidc  the same, but a token of another issuer is exchanged
  *            azure-client-secret  [tenant ->] Entra ID's token [-> management token]
  * Units    _us microseconds of CLOCK_BOOTTIME (it counts suspended time).
- * Limits   a token request takes at most 60 s, the look-up of its address 5 s a step.
+ * Limits   a token request takes at most 60 s, the look-up of its address 5 s a step. Refusals ask
+ *          for at most one token a minute.
  * Errors   auth_error: ERR_DENIED (credentials refused, a token file unreadable), ERR_RETRY
  *          (network, 429, 5xx). No retry of its own: whoever needs a token backs off and asks again.
  * Owner    opaque; the secret is taken, the HTTP client is borrowed, texts are copied.
@@ -47,7 +48,8 @@ struct auth_options {
 struct auth *auth_new(struct http *http, const struct auth_options *options, struct err *err);
 void auth_free(struct auth *a);
 
-/* Another secret of the same kind (rotation); forgets the access token. Takes it. */
+/* Another secret of the same kind (rotation), or NULL: the same one. Forgets the access token.
+ * Takes it. */
 void auth_renew(struct auth *a, struct secret *secret);
 
 /* Moves a running fetch on. Call it around http_poll. */
@@ -58,7 +60,8 @@ enum auth_ready auth_ready(struct auth *a, uint64_t *seen);
 const struct err *auth_error(const struct auth *a);
 int64_t auth_retry_after_us(const struct auth *a); /* of the failure; -1: not said */
 
-/* The service said 401 to the token of this generation. True: another one is worth asking for. */
+/* The service refused the token of this generation. True: ask again, with another one. False: no
+ * other one to be had, or the last refusal has just asked for this one. */
 bool auth_reject(struct auth *a, uint64_t generation);
 uint64_t auth_generation(const struct auth *a);
 

@@ -9,6 +9,7 @@
 #define AHEAD_US (300 * CLOCK_SECOND_US) /* ask for the next one this early */
 #define DEAD_US (40 * CLOCK_SECOND_US)   /* some services refuse the last seconds */
 #define PAUSE_US (60 * CLOCK_SECOND_US)  /* after a failed refresh while the old one lives */
+#define REJECT_US (60 * CLOCK_SECOND_US) /* a missing grant must not hammer the token endpoint */
 #define LOOKUP_US (5 * CLOCK_SECOND_US)
 #define TOKEN_US (60 * CLOCK_SECOND_US)
 #define ANSWER_MAX ((size_t)256 << 10)
@@ -331,7 +332,11 @@ bool auth_reject(struct auth *a, uint64_t generation)
 {
     if (!auth_needs_token(a))
         return a->generation != generation; /* renewed meanwhile */
-    if (a->generation == generation)
-        auth_forget(a);
+    if (a->generation != generation || !a->access)
+        return true; /* there is another one, or it is on its way */
+    if (clock_boot_us() < a->reject_us)
+        return false;
+    auth_forget(a);
+    a->reject_us = clock_boot_us() + REJECT_US;
     return true;
 }

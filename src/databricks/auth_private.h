@@ -32,6 +32,7 @@ struct auth {
     int64_t fresh_life_us;
     uint64_t generation, failures;
     int64_t ahead_us, dead_us, pause_us; /* boot time: refresh, useless, no refresh before */
+    int64_t reject_us;                   /* boot time: a refusal counts again */
     enum auth_phase phase;
     struct http_call *call;
     bool sure;  /* token_url is what the host or a person said, no makeshift of an outage */

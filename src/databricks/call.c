@@ -177,8 +177,8 @@ static void judge(struct call *call)
     bool ok;
 
     call->sent += answer->sent;
-    if (answer->curl == 0 && answer->status == 401 && !call->refreshed &&
-        auth_reject(auth, call->generation)) {
+    ok = error_judge(answer, &words, auth_hide, auth, &call->api, &call->err);
+    if (!ok && call->api.about_token && !call->refreshed && auth_reject(auth, call->generation)) {
         call->refreshed = true;
         http_drop(call->http); /* the body starts at its first byte again */
         call->http = NULL;
@@ -187,7 +187,6 @@ static void judge(struct call *call)
         sign(call);
         return;
     }
-    ok = error_judge(answer, &words, auth_hide, auth, &call->api, &call->err);
     end(call, ok);
 }
 

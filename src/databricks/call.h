@@ -1,4 +1,4 @@
-/* databricks/call.h: one call of the API: sign-in, request, one refresh on a 401, judgement.
+/* databricks/call.h: one call of the API: sign-in, request, judgement, one refreshed token.
  *
  * Shape    call_start takes a description and returns at once; workspace_poll drives every call of
  *          the workspace; call_done asks, call_result and call_answer tell, call_free ends (and

@@ -316,6 +316,22 @@ static struct span words_of(struct context *c)
     return (struct span){c->body.words.data ? c->body.words.data : "", c->body.words.len};
 }
 
+/* The gateway says 403 also to an access token that is expired, revoked or not known (any more),
+ * and then with a number for a code, with a page or, to a HEAD, with nothing; where it only says
+ * that a privilege is missing, or which address it blocks, another token of the same principal
+ * changes nothing. */
+static bool about_token(const struct context *c, struct span words)
+{
+    if (c->answer->status != 403)
+        return c->answer->status == 401;
+    if (words.len == 0)
+        return !c->body.code[0] || c->body.numeric;
+    if (memmem(words.data, words.len, "IP ACL", 6))
+        return false;
+    return c->body.numeric || memmem(words.data, words.len, "token", 5) ||
+           memmem(words.data, words.len, "Token", 5);
+}
+
 static bool judge_answer(struct context *c, struct api_error *ret, struct err *err)
 {
     const struct http_answer *a = c->answer;
@@ -327,6 +343,7 @@ static bool judge_answer(struct context *c, struct api_error *ret, struct err *e
     if (c->hide && words.len)
         c->hide(c->hide_arg, c->body.words.data, c->body.words.len);
     ret->class = answer_class(c);
+    ret->about_token = about_token(c, words);
     ret->names_item = c->words->item && words.len &&
                       memmem(words.data, words.len, c->words->item, strlen(c->words->item));
     help = advice(c, ret->class);

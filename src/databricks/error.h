@@ -41,6 +41,7 @@ struct api_error {
     char request_id[64];    /* of RequestInfo or the header */
     int64_t retry_after_us; /* -1: not said */
     bool names_item;        /* the server's words hold `item` */
+    bool about_token;       /* another access token may be let in: 401, and some 403 */
 };
 
 /* What a person needs to read in the text, besides the answer. */

@@ -57,8 +57,8 @@ struct workspace;
 struct workspace *workspace_new(const struct workspace_options *options, struct err *err);
 void workspace_free(struct workspace *ws);
 
-/* The secret was changed outside (SIGHUP, or its file while we are refused): a token for a token, a client
- * secret for a client secret. Takes it; forgets the access token. */
+/* The secret was changed outside (SIGHUP, or its file while we are refused): a token for a token, a
+ * client secret for a client secret; NULL: it is the same. Takes it; forgets the access token. */
 void workspace_renew(struct workspace *ws, struct secret *secret);
 
 /* Moves every call on; returns when one is done, after wait_us, or when wake_fd (-1: none) is

@@ -1,5 +1,6 @@
 """Whatever the workspace does, every reading sent before a clean stop is in the volume exactly once in the end."""
 import random
+import signal
 import time
 
 from plant import (OAUTH, Feeder, Verdict, deliver_the_rest, delivered, end_well, fail, log_of, main, seed,
@@ -81,6 +82,46 @@ def workspace_started_late_and_restarted(place):
     Verdict(place).check(range(feeder.sent()), feeder.sent())
 
 
+def restarted_workspace_forgets_its_tokens(place):
+    """As after a revocation: 403 to a token that would live for an hour more, and nobody gives a signal."""
+    feeder = Feeder(rate=5000)
+    feeder.start()
+    emulator = place.emulate()
+    child = place.run(feeder.port, "--stop-ms=60s", **OAUTH)
+    wait_for("a delivery", 120, lambda: delivered(child))
+    for _ in range(2):
+        emulator.kill()
+        emulator.wait()
+        emulator = place.emulate("--fault", "POST /oidc/v1/token delay=1ms")
+        before = delivered(child)
+        wait_for("a delivery to the next workspace", 180, lambda: delivered(child) > before)
+        if place.fault_hits()[0][0] == 0:
+            fail("the old token was good: this test shows nothing")
+    stop(child, feeder)
+    deliver_the_rest(place, feeder)
+    feeder.stop()
+    Verdict(place).check(range(feeder.sent()), feeder.sent())
+
+
+def hangup_asks_for_a_new_token(place):
+    """Whatever the workspace thinks of the one in use."""
+    feeder = Feeder(rate=5000)
+    feeder.start()
+    place.emulate("--fault", "POST /oidc/v1/token delay=1ms")
+    child = place.run(feeder.port, "--stop-ms=60s", **OAUTH)
+    wait_for("a delivery", 120, lambda: delivered(child))
+    if place.fault_hits()[0][0] != 1:
+        fail("one token is enough")
+    child.send_signal(signal.SIGHUP)
+    wait_for("the next token", 60, lambda: place.fault_hits()[0][0] >= 2)
+    before = delivered(child)
+    wait_for("a delivery with it", 60, lambda: delivered(child) > before)
+    stop(child, feeder)
+    deliver_the_rest(place, feeder)
+    feeder.stop()
+    Verdict(place).check(range(feeder.sent()), feeder.sent())
+
+
 def stopped_without_a_workspace_and_started_again(place):
     feeder = Feeder(rate=5000)
     feeder.start()
@@ -125,5 +166,5 @@ def denied_is_said_once_and_nothing_is_lost(place):
     Verdict(place).check(range(feeder.sent()), feeder.sent())
 
 
-main(every_fault_of_the_workspace, workspace_started_late_and_restarted,
-     stopped_without_a_workspace_and_started_again, denied_is_said_once_and_nothing_is_lost)
+main(every_fault_of_the_workspace, workspace_started_late_and_restarted, restarted_workspace_forgets_its_tokens,
+     hangup_asks_for_a_new_token, stopped_without_a_workspace_and_started_again, denied_is_said_once_and_nothing_is_lost)

@@ -329,6 +329,28 @@ def a_deleted_job_comes_back(place):
     feeder.stop()
 
 
+def a_forgotten_token_keeps_no_job_away(place):
+    """The workspace is restarted and knows none of the tokens it gave: not while the job waits, nor at a look later."""
+    emulator = place.emulate("--fault", "* /api/2.2/jobs/* status=503")
+    feeder = Feeder(rate=200)
+    feeder.start()
+    child = start(place, feeder, **OAUTH)
+    wait_for("a job that waits", 120, lambda: "job_waits" in log_of(child))
+    emulator.kill()
+    emulator.wait()
+    emulator = place.emulate()
+    wait_for("the job", 240, lambda: "job_created" in log_of(child))
+    emulator.kill()
+    emulator.wait()
+    place.emulate()
+    for job in jobs(place, JOB):
+        api(place, "POST", "/api/2.2/jobs/delete", {"job_id": job["job_id"]})
+    child.send_signal(signal.SIGHUP)
+    wait_for("it again", 90, lambda: len(jobs(place, JOB)) == 1)
+    stop(child, feeder)
+    feeder.stop()
+
+
 def a_refusal_is_told_once(place):
     """In the log; the status shows it as long as it lasts."""
     place.emulate("--fault", "POST /api/2.2/jobs/create status=403 count=all")
@@ -409,4 +431,4 @@ main(sql_needs_no_network, wrong_settings_are_told, setup_is_idempotent, a_chang
      the_sql_that_is_left_is_enough, an_admin_sets_up_for_the_uploader,
      rights_taken_away_and_given_back, auto_loader_loads_every_reading_once, copy_into_loads_every_reading_once,
      run_makes_the_job_whatever_happens, two_uploaders_at_once_make_one_job, a_deleted_job_comes_back,
-     a_refusal_is_told_once, without_a_job_setting_it_is_said_once, a_stop_does_not_wait_for_the_job)
+     a_forgotten_token_keeps_no_job_away, a_refusal_is_told_once, without_a_job_setting_it_is_said_once, a_stop_does_not_wait_for_the_job)

@@ -1,5 +1,6 @@
 /* Ways to sign in: what is asked, in which order, with which body; discovery and its odd answers;
- * tokens that run out; and that no secret shows anywhere. */
+ * tokens that run out or are refused; and that no secret shows anywhere.
+ * wrap: clock_boot_us */
 #include "unit/databricks_server.h"
 
 #include "base/clock.h"
@@ -20,6 +21,19 @@
     "NzIyNTYwMH0.CANARY-1"
 #define JWT_TWO JWT_HEAD "e30.CANARY-2" /* {} */
 
+static int64_t waited_us; /* ahead of the real clock */
+
+int64_t __real_clock_boot_us(void);
+int64_t __wrap_clock_boot_us(void);
+int64_t __wrap_clock_boot_us(void)
+{
+    static int64_t began;
+
+    if (!began)
+        began = __real_clock_boot_us();
+    return began + waited_us; /* it stands still: no test depends on how fast it runs */
+}
+
 static struct server *server;
 static struct workspace *ws;
 static char host[64];
@@ -33,6 +47,7 @@ static int begin(void **state)
     (void)snprintf(host, sizeof(host), "http://127.0.0.1:%d", server->port);
     err = (struct err){.text = ""};
     ws = NULL;
+    waited_us = 0;
     server_add(server, (struct server_rule){.match = "/scim/v2/Me",
                            .status = 200,
                            .headers = "Content-Type: application/json\r\n",
@@ -167,6 +182,7 @@ static void the_token_file_is_read_again(void **state)
     assert_true(has(last(), "Bearer access-CANARY-token.2\r\n"));
 
     /* Gone: a person must look; nothing is sent. */
+    waited_us += 60 * CLOCK_SECOND_US;
     assert_int_equal(unlink(path), 0);
     say("/scim/v2/Me", 1, 401, "{\"error_code\":401,\"message\":\"expired\"}");
     refused(ERR_DENIED, "DATABRICKS_OIDC_TOKEN_FILEPATH");
@@ -478,6 +494,150 @@ static void a_wrong_tenant_is_not_kept(void **state)
     ask();
 }
 
+/* --- refused tokens --- */
+
+#define GATEWAY "{\"error_code\":403,\"message\":\"Invalid access token.\"}"
+
+static struct workspace_options service(void)
+{
+    return (struct workspace_options){.client_id = "i", .client_secret = secret("CANARY")};
+}
+
+/* Says what it says to every request but those for a token, until server_clear_rules. */
+static void deny_all(int status, const char *body)
+{
+    server_clear_rules(server);
+    say("/scim/v2/Me", 0, status, body);
+}
+
+static void work_again(void)
+{
+    server_clear_rules(server);
+    say("/scim/v2/Me", 0, 200, "{\"id\":\"7\"}");
+}
+
+/* A workspace that was restarted, or a token that was revoked: the next one is good. */
+static void a_token_that_is_not_known_any_more_is_replaced(void **state)
+{
+    static const struct {
+        int status;
+        const char *type, *body;
+    } rows[] = {
+        {401, "application/json", "{\"error_code\":401,\"message\":\"Token is expired.\"}"},
+        {403, "application/json", GATEWAY},
+        {403, "application/json", "{\"error_code\":\"403\",\"message\":\"Invalid access token.\"}"},
+        {403, "text/html", "<html><title>Error 403 Invalid access token.</title></html>"},
+        {403, "text/plain", ""}, /* as to a HEAD */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct workspace_options o = service();
+        char type[64];
+        int before;
+
+        work_again();
+        open_workspace(&o);
+        ask();
+        before = server->tokens;
+        (void)snprintf(type, sizeof(type), "Content-Type: %s\r\n", rows[i].type);
+        server_clear_rules(server);
+        server_add(server, (struct server_rule){.match = "/scim/v2/Me",
+                               .times = 1,
+                               .status = rows[i].status,
+                               .headers = type,
+                               .body = rows[i].body});
+        say("/scim/v2/Me", 0, 200, "{\"id\":\"7\"}");
+        ask();
+        assert_int_equal(server->tokens, before + 1);
+        (void)snprintf(type, sizeof(type), "Bearer access-CANARY-token.%d\r\n", before + 1);
+        assert_true(has(last(), type));
+        workspace_free(ws);
+        ws = NULL;
+    }
+}
+
+/* Whatever the cause is: the token endpoint is asked once a minute, not at each attempt. */
+static void a_lasting_refusal_asks_for_a_token_once_a_minute(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } rows[] = {{401, "{\"error_code\":401,\"message\":\"No.\"}"}, {403, GATEWAY}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct workspace_options o = service();
+        int before;
+
+        open_workspace(&o);
+        deny_all(rows[i].status, rows[i].body);
+        before = server->tokens;
+        for (int minute = 0; minute < 3; minute++) {
+            for (int j = 0; j < 4; j++)
+                refused(ERR_DENIED, "who am I: 40");
+            assert_int_equal(server->tokens, before + 2 + minute); /* the first, and one each */
+            waited_us += 59 * CLOCK_SECOND_US;
+            refused(ERR_DENIED, "who am I: 40");
+            assert_int_equal(server->tokens, before + 2 + minute);
+            waited_us += CLOCK_SECOND_US;
+        }
+        work_again();
+        ask(); /* and nobody has to do anything */
+        workspace_free(ws);
+        ws = NULL;
+    }
+}
+
+/* Another token of the same principal has no other rights and comes from no other address. */
+static void a_missing_grant_asks_for_no_token(void **state)
+{
+    static const char *const rows[] = {
+        "{\"error_code\":\"PERMISSION_DENIED\",\"message\":\"User does not have WRITE VOLUME\"}",
+        "{\"error_code\":403,\"message\":\"Source IP address: 1.2.3.4 is blocked by Databricks IP "
+        "ACL for workspace: 7\"}",
+    };
+    struct workspace_options o = service();
+
+    (void)state;
+    open_workspace(&o);
+    ask();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        deny_all(403, rows[i]);
+        refused(ERR_DENIED, "403");
+        waited_us += 3600 * CLOCK_SECOND_US / 4;
+        refused(ERR_DENIED, "403");
+    }
+    assert_int_equal(server->tokens, 1);
+}
+
+/* SIGHUP: whatever the service thinks of the one we hold, a person wants a fresh start. */
+static void the_same_secret_renewed_forgets_the_token(void **state)
+{
+    struct workspace_options o = service(), pat = {.token = secret("dapi-CANARY")};
+    int before;
+
+    (void)state;
+    open_workspace(&o);
+    ask();
+    ask();
+    assert_int_equal(server->tokens, 1);
+    workspace_renew(ws, NULL);
+    ask();
+    assert_int_equal(server->tokens, 2);
+    assert_true(has(last(), "Bearer access-CANARY-token.2\r\n"));
+    workspace_free(ws);
+
+    open_workspace(&pat);
+    workspace_renew(ws, NULL);
+    ask();
+    assert_true(has(last(), "Bearer dapi-CANARY\r\n"));
+    deny_all(403, GATEWAY);
+    before = server->request_count;
+    refused(ERR_DENIED, "check the token");
+    assert_int_equal(server->request_count, before + 1); /* there is no other one */
+}
+
 static void claims_of_a_jwt(void **state)
 {
     struct auth_claims claims;
@@ -545,6 +705,10 @@ int main(void)
         TEST(a_unified_host_gets_the_workspace_id),
         TEST(an_outage_at_the_start_is_no_last_word),
         TEST(a_wrong_tenant_is_not_kept),
+        TEST(a_token_that_is_not_known_any_more_is_replaced),
+        TEST(a_lasting_refusal_asks_for_a_token_once_a_minute),
+        TEST(a_missing_grant_asks_for_no_token),
+        TEST(the_same_secret_renewed_forgets_the_token),
         TEST(claims_of_a_jwt),
         TEST(options_that_are_not_whole),
     };

@@ -359,6 +359,60 @@ static void answers_are_classified(void **state)
         judge_row(&rows[i]);
 }
 
+static void refusals_that_another_token_may_mend(void **state)
+{
+    static const struct {
+        int status;
+        const char *type, *body, *phrase;
+        bool about_token;
+    } rows[] = {
+        {401, JSON, CODE("UNAUTHENTICATED"), "", true},
+        {401, "", "", "", true},
+        {403, JSON, "{\"error_code\":403,\"message\":\"Invalid access token.\"}", "", true},
+        {403, JSON, "{\"error_code\":403,\"message\":\"User not authorized\"}", "", true},
+        {403, JSON, "{\"error_code\":403}", "", true},
+        {403, JSON, "{\"error_code\":\"403\",\"message\":\"Invalid access token.\"}", "", true},
+        {403, JSON,
+            "{\"error_code\":\"PERMISSION_DENIED\",\"message\":\"Provided OAuth token does not "
+            "have required scopes\"}",
+            "", true},
+        {403, JSON, "{\"message\":\"Token is expired\"}", "", true},
+        {403, "text/html", "<html><title>Error 403 Invalid access token.</title>", "", true},
+        {403, "", "", "Invalid access token.", true},
+        {403, "", "", "", true},
+        {403, JSON, CODE("PERMISSION_DENIED"), "", false},
+        {403, JSON, "{\"error_code\":\"PERMISSION_DENIED\"}", "", false},
+        {403, "", "", "User x does not have WRITE VOLUME", false},
+        {403, JSON,
+            "{\"error_code\":403,\"message\":\"Source IP address: 1.2.3.4 is blocked by Databricks "
+            "IP ACL for workspace: 7\"}",
+            "", false},
+        {403, "text/html", "<title>Blocked</title>", "", false},
+        {404, JSON, "{\"error_code\":404,\"message\":\"no token\"}", "", false},
+        {400, JSON, "{\"error_code\":400,\"message\":\"bad token\"}", "", false},
+        {503, "", "", "", false},
+        {200, "text/html", "<title>Sign in, token</title>", "", false},
+    };
+    static const struct error_words words = {.what = "upload"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct http_answer a = {.status = rows[i].status, .length = -1};
+        struct api_error api;
+        struct err err;
+
+        buf_init(&a.body, HTTP_ANSWER_MAX);
+        (void)str_copy(a.type, sizeof(a.type), rows[i].type);
+        (void)str_copy(a.phrase, sizeof(a.phrase), rows[i].phrase);
+        if (*rows[i].body)
+            assert_true(buf_add_text(&a.body, rows[i].body));
+        assert_false(error_judge(&a, &words, NULL, NULL, &api, &err));
+        if (api.about_token != rows[i].about_token)
+            fail_msg("row %zu: %s", i, err.text);
+        buf_done(&a.body);
+    }
+}
+
 static void silence_is_classified(void **state)
 {
     static const struct {
@@ -506,6 +560,7 @@ int main(void)
         cmocka_unit_test(secrets_are_redacted),
         cmocka_unit_test(shown_words_are_cut_whole),
         cmocka_unit_test(answers_are_classified),
+        cmocka_unit_test(refusals_that_another_token_may_mend),
         cmocka_unit_test(silence_is_classified),
         cmocka_unit_test(details_are_read),
         cmocka_unit_test(token_answers_are_read),
