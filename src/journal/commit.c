@@ -104,46 +104,63 @@ static bool write_group(struct journal *j, const struct next_segment *next, uint
     return true;
 }
 
-/* The active file is finished for this run: what was not synced goes into a new segment that begins
- * behind the last good commit, and whose first number cuts off the doubtful tail. Once: what fails
- * here is ERR_BROKEN. `err` comes with the reason. The series keep their numbers: all names are
- * written again. */
-static bool rescue(struct journal *j, struct err *err)
+static bool rescue_failed(struct journal *j, const struct err *why, struct err *err)
 {
-    uint64_t first_seq = j->counters.durable_seq + 1, at = SEGMENT_HEADER_BYTES;
+    err->kind = ERR_BROKEN;
+    (void)err_wrap(err, "%s; rescue failed", why->text);
+    return journal_broken(j, err);
+}
+
+/* The file is whole and synced. Without room for its name this is called again later; the group stays, not
+ * durable, in memory and in that file. */
+static bool name_rescued(struct journal *j, struct err *err)
+{
+    uint64_t first_seq = j->counters.durable_seq + 1;
     uint32_t names = j->names_written;
     size_t names_bytes = j->names_bytes_written;
-    struct next_segment next;
-    struct err why = *err;
 
-    file_drop(j->fd);
-    j->fd = -1;
-    if (!journal_next_prepare(j, first_seq, &next, err))
-        goto failed;
-    if (!write_names(j, &next, first_seq, &at, err) ||
-        !write_group(j, &next, first_seq, &at, err) || !file_sync(next.fd, err)) {
-        journal_next_drop(j, &next);
-        goto failed;
+    j->unnamed = UNNAMED_RESCUE;
+    if (!journal_next_name(j, &j->next, err)) {
+        if (err->kind == ERR_FULL)
+            return false;
+        j->unnamed = NOT_UNNAMED;
+        file_drop(j->next.fd);
+        return rescue_failed(j, &j->next_why, err);
     }
-    if (!journal_next_name(j, &next, err)) {
-        file_drop(next.fd);
-        goto failed;
-    }
-    journal_reset_segment(j, &next, first_seq);
+    j->unnamed = NOT_UNNAMED;
+    journal_reset_segment(j, &j->next, first_seq);
     j->names_written = names;
     j->names_bytes_written = names_bytes;
     j->readings = j->counters.received_seq + 1 - first_seq;
     if (j->readings)
         j->counters.first_reading_us = j->group_since_us ? j->group_since_us : 1;
-    count_write(j, (size_t)(at - SEGMENT_HEADER_BYTES));
+    count_write(j, (size_t)(j->next_end - SEGMENT_HEADER_BYTES));
     committed(j, j->now_us);
     j->counters.rescues++;
-    j->counters.rescue_why = why;
+    j->counters.rescue_why = j->next_why;
     return true;
-failed:
-    err->kind = ERR_BROKEN;
-    (void)err_wrap(err, "%s; rescue failed", why.text);
-    return journal_broken(j, err);
+}
+
+/* The active file is finished for this run: what was not synced goes into a new segment that begins
+ * behind the last good commit, and whose first number cuts off the doubtful tail. Once: what fails
+ * here is ERR_BROKEN, but for a name without room: ERR_FULL, and `unnamed`. `err` comes with the reason.
+ * The series keep their numbers: all names are written again. */
+static bool rescue(struct journal *j, struct err *err)
+{
+    uint64_t first_seq = j->counters.durable_seq + 1, at = SEGMENT_HEADER_BYTES;
+
+    j->next_why = *err;
+    file_drop(j->fd);
+    j->fd = -1;
+    if (!journal_next_prepare(j, first_seq, &j->next, err))
+        return rescue_failed(j, &j->next_why, err);
+    if (!write_names(j, &j->next, first_seq, &at, err) ||
+        !write_group(j, &j->next, first_seq, &at, err) || !file_sync(j->next.fd, err)) {
+        journal_next_drop(j, &j->next);
+        return rescue_failed(j, &j->next_why, err);
+    }
+    j->next_end = at;
+    return name_rescued(j, err);
 }
 
 /* --- writing and syncing --- */
@@ -156,8 +173,8 @@ bool journal_put_out(struct journal *j, size_t from, struct err *err)
         count_write(j, len);
         return true;
     }
-    if (err->kind != ERR_FULL)
-        return rescue(j, err); /* with the frames that did not get in */
+    if (err->kind != ERR_FULL) /* with the frames that did not get in: they are taken */
+        return rescue(j, err) || j->unnamed == UNNAMED_RESCUE;
     limits_said_full(j->limits);
     j->group.len = from;
     j->uncut = !cut_back(j);
@@ -204,9 +221,11 @@ bool journal_commit(struct journal *j, int64_t mono_us, struct err *err)
     if (j->broken)
         return journal_broken(j, err);
     j->now_us = mono_us;
+    if (j->unnamed == UNNAMED_RESCUE)
+        return name_rescued(j, err);
     if (len == 0)
         return true;
-    if (!write_commit(j, err))
+    if (!write_commit(j, err) || j->unnamed == UNNAMED_RESCUE)
         return false;
     if (j->counters.rescues != rescues) /* the commit did not get in: all is synced elsewhere */
         return true;

@@ -29,6 +29,14 @@ static inline uint64_t journal_file_bytes(uint64_t segment_bytes)
     return segment_bytes + journal_stop_bytes(segment_bytes) + JOURNAL_SEAL_BYTES;
 }
 
+/* A file that is about to become a segment. */
+struct next_segment {
+    int fd;
+    uint64_t salt;
+    uint64_t bytes; /* its length, as limits count it */
+    char name[SEGMENT_NAME_SIZE];
+};
+
 struct journal {
     const struct state *state;
     struct limits *limits;
@@ -60,16 +68,16 @@ struct journal {
 
     struct buf names; /* room to encode names in a rescue, taken when there is memory */
     struct journal_counters counters;
+
+    /* The next segment is whole and synced, and the full disk had no room for its name. The old one takes
+     * nothing more (fd is -1), so nothing is written until it has it. */
+    enum { NOT_UNNAMED, UNNAMED_ROLL, UNNAMED_RESCUE } unnamed;
+    struct next_segment next;
+    uint64_t next_end;   /* of a rescue: behind the group */
+    struct err next_why; /* of a roll: why it waits; of a rescue: what it was for */
+
     bool broken; /* ERR_BROKEN was said: nothing more is written */
     struct err why;
-};
-
-/* A file that is about to become a segment. */
-struct next_segment {
-    int fd;
-    uint64_t salt;
-    uint64_t bytes; /* its length, as limits count it */
-    char name[SEGMENT_NAME_SIZE];
 };
 
 /* --- journal.c --- */
@@ -94,8 +102,8 @@ bool journal_add_commit(
 /* --- commit.c --- */
 
 /* Writes group[from..) at the end. ERR_FULL: group is cut to `from`, and so is the file; the caller
- * takes its numbers back and then calls journal_give_up_uncut. Any other failure ends in the rescue.
- */
+ * takes its numbers back and then calls journal_give_up_uncut. Any other failure ends in the rescue: true
+ * also when that one waits for its name (`unnamed`, `err` says why). */
 NODISCARD bool journal_put_out(struct journal *j, size_t from, struct err *err);
 
 /* After ERR_FULL, always false: when the file could not be cut back the segment is given up, and the
@@ -107,7 +115,8 @@ NODISCARD bool journal_give_up_uncut(struct journal *j, struct err *err);
 /* A file with a header, not synced, not named: made from the spare, or new. */
 NODISCARD bool journal_next_prepare(
     const struct journal *j, uint64_t first_seq, struct next_segment *ret, struct err *err);
-/* Gives it its name, durably; it must be synced. False: ERR_BROKEN, it may have it or not. */
+/* Gives it its name, durably; it must be synced. ERR_FULL: it has none, and keeps what it has;
+ * ERR_BROKEN: it may have it or not. */
 NODISCARD bool journal_next_name(
     const struct journal *j, const struct next_segment *next, struct err *err);
 void journal_next_drop(const struct journal *j, struct next_segment *next);

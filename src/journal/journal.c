@@ -92,7 +92,10 @@ static bool begin(struct journal *j, uint64_t first_seq, struct err *err)
         return false;
     }
     if (!journal_next_name(j, &next, err)) {
-        file_drop(next.fd);
+        if (err->kind == ERR_FULL)
+            journal_next_drop(j, &next);
+        else
+            file_drop(next.fd);
         return false;
     }
     journal_reset_segment(j, &next, first_seq);
@@ -130,8 +133,10 @@ void journal_close(struct journal *j)
 
     if (!j)
         return;
-    if (j->fd >= 0 && !j->broken)
+    if ((j->fd >= 0 || j->unnamed) && !j->broken)
         (void)!journal_commit(j, j->now_us, &ignored);
+    if (j->unnamed)
+        journal_next_drop(j, &j->next); /* the next start would delete it */
     file_drop(j->fd);
     series_free(j->series);
     buf_done(&j->group);
@@ -182,9 +187,9 @@ static bool may_roll_by_count(const struct journal *j)
 
 size_t journal_room(const struct journal *j)
 {
-    size_t room = bytes_room(j);
+    size_t room = j->unnamed == UNNAMED_ROLL ? 0 : bytes_room(j);
 
-    if (j->last_call)
+    if (j->last_call || room == 0)
         return room;
     if (j->readings < j->options.batch_size) {
         uint64_t left = j->options.batch_size - j->readings;
@@ -244,9 +249,16 @@ static bool encode(struct journal *j, const struct readings *r, uint64_t seq, in
     return true;
 }
 
-/* The group must not grow without end when nobody calls journal_tick. */
+/* The group must not grow without end when nobody calls journal_tick. A roll that waits for its name is
+ * not finished here: it would clear the table that the caller's readings are numbered by. */
 static bool make_room_in_group(struct journal *j, int64_t mono_us, struct err *err)
 {
+    if (j->unnamed == UNNAMED_ROLL) {
+        *err = j->next_why;
+        return false;
+    }
+    if (j->unnamed == UNNAMED_RESCUE && !journal_commit(j, mono_us, err))
+        return false;
     return j->group.len < j->options.commit_bytes || journal_commit(j, mono_us, err);
 }
 
@@ -326,6 +338,8 @@ static int64_t commit_due_us(const struct journal *j)
 {
     int64_t due = j->group_since_us + j->options.commit_us, dry;
 
+    if (j->unnamed == UNNAMED_RESCUE)
+        return j->now_us;
     if (j->group.len == 0)
         return INT64_MAX;
     if (j->group.len >= j->options.commit_bytes)
@@ -344,7 +358,7 @@ static int64_t roll_due_us(const struct journal *j)
 
     if (j->readings == 0)
         return INT64_MAX;
-    if (bytes_room(j) == 0)
+    if (j->unnamed == UNNAMED_ROLL || bytes_room(j) == 0)
         return j->now_us;
     due = j->counters.first_reading_us > INT64_MAX - j->options.interval_us
               ? INT64_MAX

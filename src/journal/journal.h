@@ -5,8 +5,8 @@
  * Units    _us microseconds, _bytes bytes, _seq sequence numbers of readings. mono_us is the
  *          caller's monotonic clock and never goes back.
  * Limits   those of struct journal_options; a segment's file is preallocated.
- * Errors   ERR_FULL: nothing of this call was taken (disk full, no spare): stop reading, try again
- *          later with the same readings. ERR_BROKEN: a sync failed and the rescue failed too: stop
+ * Errors   ERR_FULL: nothing of this call was taken (disk full, no spare, no room for a name): stop
+ *          reading, try again later with the same readings. ERR_BROKEN: a sync failed and the rescue failed too: stop
  *          intake for good; every later call says the same.
  * Owner    opaque; owns the active file; the state is borrowed, its instance must be known.
  * Threads  one (intake); journal_make_spare may be called by another.

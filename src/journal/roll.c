@@ -150,7 +150,14 @@ bool journal_next_name(const struct journal *j, const struct next_segment *next,
     bool exists = false;
 
     if (!file_stat(dir, next->name, &exists, &replaced, err) ||
-        !file_rename(dir, NEXT_TEMP, dir, next->name, err) || !file_sync(dir, err)) {
+        !file_rename(dir, NEXT_TEMP, dir, next->name, err)) {
+        if (err->kind == ERR_FULL) /* XFS takes a block for a name now and then: nothing was done */
+            limits_said_full(j->limits);
+        else
+            err->kind = ERR_BROKEN;
+        return err_wrap(err, "name segment '%s'", next->name);
+    }
+    if (!file_sync(dir, err)) {
         err->kind = ERR_BROKEN; /* the name may be there or not: recovery decides */
         return err_wrap(err, "name segment '%s'", next->name);
     }
@@ -208,34 +215,46 @@ static bool seal(struct journal *j, struct err *err)
     return file_sync(j->fd, err);
 }
 
+/* The old segment is closed. Without room for the name this is called again later: until then the old one
+ * is the newest, sealed, which is what a start finds after R2. */
+static bool begin_next(struct journal *j, int64_t mono_us, struct err *err)
+{
+    j->unnamed = UNNAMED_ROLL;
+    if (!journal_next_name(j, &j->next, err)) {
+        j->next_why = *err;
+        if (err->kind == ERR_FULL)
+            return false;
+        j->unnamed = NOT_UNNAMED;
+        file_drop(j->next.fd);
+        return journal_broken(j, err);
+    }
+    j->unnamed = NOT_UNNAMED;
+    journal_reset_segment(j, &j->next, j->counters.received_seq + 1);
+    series_clear(j->series);
+    j->last_roll_us = mono_us;
+    j->counters.rolls++;
+    return true;
+}
+
 /* The successor is whole before the old segment is sealed: a full disk leaves all as it was. */
 bool journal_roll(struct journal *j, int64_t mono_us, struct err *err)
 {
-    struct next_segment next;
     struct err unsealed;
-    uint64_t first_seq;
 
     if (j->broken)
         return journal_broken(j, err);
     j->now_us = mono_us;
     if (j->readings == 0)
         return true;
+    if (j->unnamed == UNNAMED_ROLL)
+        return begin_next(j, mono_us, err);
     if (!journal_commit(j, mono_us, err))
         return false;
-    first_seq = j->counters.received_seq + 1;
-    if (!prepare_synced(j, first_seq, &next, err))
+    if (!prepare_synced(j, j->counters.received_seq + 1, &j->next, err))
         return false;
     if (!seal(j, &unsealed))
         j->counters.unsealed++;
     file_drop(j->fd);
     j->fd = -1;
-    if (!journal_next_name(j, &next, err)) {
-        file_drop(next.fd);
-        return journal_broken(j, err);
-    }
-    journal_reset_segment(j, &next, first_seq);
-    series_clear(j->series);
-    j->last_roll_us = mono_us;
-    j->counters.rolls++;
-    return true;
+    return begin_next(j, mono_us, err);
 }

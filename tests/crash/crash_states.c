@@ -71,6 +71,7 @@ static struct {
     struct point wanted[DEPTH_MAX];
     unsigned wanted_depth;
     uint64_t files;
+    uint64_t waits; /* rolls that had no room for a name */
 } run;
 
 /* The variant of a pass. */
@@ -145,13 +146,26 @@ static void note_durable(void)
         oracle_durable(life->first_reading, journal_counters(life->journal)->durable_seq);
 }
 
+/* False: no room for the name of the next segment. */
+static bool roll(void)
+{
+    struct err err;
+    bool ok = journal_roll(life->journal, life->mono_us, &err);
+
+    if (!ok && err.kind != ERR_FULL)
+        must(false, &err, "roll");
+    run.waits += !ok;
+    return ok;
+}
+
 static void append(uint32_t count)
 {
     const struct journal_counters *c = journal_counters(life->journal);
     struct err err;
 
     if (journal_room(life->journal) < count) {
-        must(journal_roll(life->journal, life->mono_us, &err), &err, "roll");
+        if (!roll())
+            return;
         note_durable();
     }
     oracle_make(&life->readings, count, journal_series(life->journal), c->received_seq + 1);
@@ -165,17 +179,20 @@ static void intake_turn(void)
     struct err err;
 
     life->busy[INTAKE] = true;
+    if (rng_below(&life->rng, 8) == 0)
+        disk->no_names = 1 + (int)rng_below(&life->rng, 3);
     switch (rng_below(&life->rng, 8)) {
     case 0:
-        must(journal_roll(life->journal, life->mono_us, &err), &err, "roll");
+        (void)roll();
         break;
     case 1:
     case 2:
         must(journal_commit(life->journal, life->mono_us, &err), &err, "commit");
         break;
     case 3:
-        must(journal_link(life->journal, true, 2, clock_wall_us(), life->mono_us, &err), &err,
-            "link");
+        if (!journal_link(life->journal, true, 2, clock_wall_us(), life->mono_us, &err) &&
+            err.kind != ERR_FULL)
+            must(false, &err, "link");
         break;
     case 4:
         append(READINGS - (uint32_t)rng_below(&life->rng, 20));
@@ -307,6 +324,7 @@ static void drain(void)
     struct err err;
 
     life->busy[INTAKE] = true; /* it has ended */
+    disk->no_names = 0;
     must(journal_roll(life->journal, life->mono_us, &err), &err, "roll");
     note_durable();
     for (int i = 0, idle = 0; idle < 3; i++) {
@@ -562,9 +580,10 @@ int main(int argc, char **argv)
     }
     printf("%" PRIu64 " crash states from seed %" PRIu64 ": before %" PRIu64
            " calls of the run %" PRIu64 ", of recovery %" PRIu64 ", of its recovery %" PRIu64
-           "; %" PRIu64 " more were equal to one of these; %" PRIu64 " files sent; %lld s; lost 0, "
+           "; %" PRIu64 " more were equal to one of these; %" PRIu64 " files sent; %" PRIu64
+           " rolls without room for a name; %lld s; lost 0, "
            "twice 0, ghost 0, altered 0, overlapping names 0\n",
         run.states, seed, run.calls, run.by_depth[1], run.by_depth[2], run.by_depth[3], run.same,
-        run.files, (long long)(time(NULL) - start));
+        run.files, run.waits, (long long)(time(NULL) - start));
     return 0;
 }

@@ -104,6 +104,7 @@ struct disk {
     struct change *changes; /* not synced, in order */
     size_t change_count, change_size;
     struct handle handles[DISK_HANDLES];
+    int no_names; /* so many next segments get no name: no room */
 };
 
 extern struct disk *disk;              /* the one the program sees */

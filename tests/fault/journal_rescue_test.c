@@ -1,10 +1,11 @@
 /* A sync that fails: the group goes into a new segment, once (durability.md 8).
  *
- * wrap: fdatasync fsync pwrite64 ftruncate64 write
+ * wrap: fdatasync fsync pwrite64 ftruncate64 write renameat
  */
 #include "journal_kit.h"
 
 #include <errno.h>
+#include <sys/wait.h>
 
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
@@ -14,6 +15,8 @@ ssize_t __real_pwrite64(int fd, const void *data, size_t len, off_t at);
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at);
 int __real_ftruncate64(int fd, off_t len);
 int __wrap_ftruncate64(int fd, off_t len);
+int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
 
 ssize_t __real_write(int fd, const void *data, size_t len);
 ssize_t __wrap_write(int fd, const void *data, size_t len);
@@ -21,7 +24,8 @@ ssize_t __wrap_write(int fd, const void *data, size_t len);
 /* How many calls from now on fail; -1: all. */
 static struct {
     int fdatasync, fsync, pwrite, ftruncate, write;
-    int code;
+    int names; /* of segments: ENOSPC or EDQUOT */
+    int code, names_code;
 } fail;
 
 static int skip_syncs; /* so many work before one fails */
@@ -68,6 +72,15 @@ int __wrap_ftruncate64(int fd, off_t len)
 ssize_t __wrap_write(int fd, const void *data, size_t len)
 {
     return hit(&fail.write) ? -1 : __real_write(fd, data, len);
+}
+
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    if (strcmp(from, "next.tmp") == 0 && hit(&fail.names)) {
+        errno = fail.names_code;
+        return -1;
+    }
+    return __real_renameat(from_dir, from, to_dir, to);
 }
 
 static void begin(struct kit *k, int code)
@@ -332,6 +345,268 @@ static void a_copy_that_cannot_be_synced_is_not_used(void **state)
     }
 }
 
+/* --- a directory without room for one more name: the segment that should have it is kept --- */
+
+static void no_name(const struct kit *k, bool ok)
+{
+    assert_false(ok);
+    assert_int_equal(k->err.kind, ERR_FULL);
+    assert_int_equal(k->err.code, fail.names_code);
+    assert_true(journal_counters(k->j)->received_seq >= journal_counters(k->j)->durable_seq);
+}
+
+static bool there(const struct kit *k, const char *name)
+{
+    struct file_info info;
+    struct err err;
+    bool exists;
+
+    assert_true(file_stat(k->st.journal, name, &exists, &info, &err));
+    return exists;
+}
+
+static void a_roll_waits_for_its_name(void **state)
+{
+    static const int codes[] = {ENOSPC, EDQUOT, ENOSPC};
+    static const int tries[] = {1, 1, 4};
+    struct kit k;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t used, sealed;
+
+        begin(&k, 0);
+        kit_append(&k, 10);
+        fail.names_code = codes[i];
+        fail.names = tries[i];
+        no_name(&k, journal_roll(k.j, k.mono_us, &k.err));
+        assert_int_equal(limits_check(&k.limits, clock_mono_us()), LIMITS_REACHED);
+        assert_int_equal(journal_counters(k.j)->durable_seq, 10);
+        used = limits_used(&k.limits);
+        sealed = journal_counters(k.j)->written_bytes;
+        assert_int_equal(journal_room(k.j), 0); /* nothing goes in, and the table is left alone */
+        no_name(&k, kit_try_append(&k, 5));
+        no_name(&k, journal_link(k.j, true, 4, 0, k.mono_us, &k.err));
+        assert_int_equal(series_count(journal_series(k.j)), 15);
+        kit_commit(&k); /* all is durable already */
+        for (int n = 1; n < tries[i]; n++) {
+            k.mono_us = journal_next_us(k.j);
+            no_name(&k, journal_tick(k.j, true, k.mono_us, &k.err));
+            assert_int_equal(journal_next_us(k.j), k.mono_us + CLOCK_SECOND_US);
+        }
+        k.mono_us = journal_next_us(k.j);
+        kit_ok(&k, journal_tick(k.j, true, k.mono_us, &k.err));
+        assert_int_equal(journal_counters(k.j)->rolls, 1);
+        assert_int_equal(journal_counters(k.j)->unsealed, 0);
+        assert_int_equal(journal_counters(k.j)->written_bytes, sealed); /* no second seal */
+        assert_int_equal(journal_counters(k.j)->segment_first_seq, 11);
+        assert_int_equal(limits_used(&k.limits), used);
+        assert_false(there(&k, "next.tmp"));
+        assert_true(journal_room(k.j) > 0);
+        assert_int_equal(series_count(journal_series(k.j)), 0);
+        finish(&k, 10);
+    }
+}
+
+/* The seal had failed as well: it is not tried again, and counted once. */
+static void an_unsealed_one_waits_too(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    begin(&k, EIO);
+    kit_append(&k, 10);
+    kit_commit(&k);
+    fail.ftruncate = 1;
+    fail.names_code = ENOSPC;
+    fail.names = 2;
+    no_name(&k, journal_roll(k.j, k.mono_us, &k.err));
+    no_name(&k, journal_roll(k.j, k.mono_us, &k.err));
+    kit_roll(&k);
+    assert_int_equal(journal_counters(k.j)->unsealed, 1);
+    finish(&k, 10);
+}
+
+/* What the call brought is taken when the rescue waits, and not durable before it has its name. */
+static void a_rescue_waits_for_its_name(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    for (int durable = 0; durable < 2; durable++) {
+        for (int by_append = 0; by_append < 2; by_append++) {
+            uint64_t base = durable ? 10 : 0;
+
+            begin(&k, by_append ? EIO : ENOSPC);
+            if (durable) { /* else the rescue takes the very name of the old segment */
+                kit_append(&k, 10);
+                kit_commit(&k);
+            }
+            fail.names_code = ENOSPC;
+            fail.names = 4 - by_append;
+            if (by_append) {
+                fail.pwrite = 1;
+                kit_append(&k, 20);
+            } else {
+                kit_append(&k, 20);
+                fail.fdatasync = 1;
+                no_name(&k, journal_commit(k.j, k.mono_us, &k.err));
+            }
+            assert_int_equal(journal_counters(k.j)->received_seq, base + 20);
+            assert_int_equal(journal_counters(k.j)->durable_seq, base);
+            no_name(&k, kit_try_append(&k, 5));
+            assert_int_equal(journal_counters(k.j)->received_seq, base + 20);
+            no_name(&k, journal_tick(k.j, true, journal_next_us(k.j), &k.err));
+            assert_int_equal(journal_counters(k.j)->rescues, 0);
+            if (!by_append)
+                no_name(&k, journal_roll(k.j, k.mono_us, &k.err));
+            assert_int_equal(fail.names, 0);
+            kit_append(&k, 5);
+            assert_int_equal(journal_counters(k.j)->rescues, 1);
+            assert_int_equal(journal_counters(k.j)->rescue_why.code, by_append ? EIO : ENOSPC);
+            assert_int_equal(journal_counters(k.j)->durable_seq, base + 20);
+            assert_int_equal(journal_counters(k.j)->segment_first_seq, base + 1);
+            assert_false(there(&k, "next.tmp"));
+            finish(&k, base + 25);
+        }
+    }
+}
+
+/* Of the readings that could not be cut off. */
+static void a_segment_given_up_waits_too(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    begin(&k, ENOSPC);
+    kit_append(&k, 10);
+    fail.pwrite = fail.ftruncate = 1;
+    fail.names_code = ENOSPC;
+    fail.names = 2;
+    no_name(&k, kit_try_append(&k, 20));
+    no_name(&k, kit_try_append(&k, 20));
+    assert_int_equal(journal_counters(k.j)->received_seq, 10);
+    kit_append(&k, 20);
+    assert_int_equal(journal_counters(k.j)->durable_seq, 10);
+    assert_int_equal(journal_counters(k.j)->rescues, 1);
+    finish(&k, 30);
+}
+
+/* The rename worked, its sync did not: that is no weather. Nor is a rename that fails otherwise. */
+static void only_a_full_disk_is_waited_out(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        bool rescue = i & 1;
+
+        begin(&k, ENOSPC);
+        kit_append(&k, 10);
+        kit_commit(&k);
+        kit_append(&k, 5);
+        if (rescue)
+            fail.fdatasync = 1;
+        else
+            kit_commit(&k);
+        fail.names_code = ENOSPC;
+        fail.names = 1;
+        no_name(&k, journal_roll(k.j, k.mono_us, &k.err));
+        if (i < 2) {
+            fail.fsync = 1;
+        } else {
+            fail.names_code = EIO;
+            fail.names = 1;
+        }
+        assert_false(journal_roll(k.j, k.mono_us, &k.err));
+        assert_int_equal(k.err.kind, ERR_BROKEN);
+        assert_false(journal_roll(k.j, k.mono_us, &k.err));
+        assert_int_equal(k.err.kind, ERR_BROKEN);
+        kit_stop(&k);
+        kit_start(&k);
+        kit_check_durable(&k, 10);
+        kit_free(&k);
+    }
+}
+
+/* Closed, or killed, while a name is waited for: all that was durable is there once. */
+static void an_end_while_it_waits(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        bool rescue = i & 1, killed = i & 2;
+        pid_t child = 0;
+        int status = 0;
+
+        begin(&k, EIO);
+        kit_stop(&k);
+        fflush(NULL);
+        if (killed)
+            child = fork();
+        assert_true(child >= 0);
+        if (!child) {
+            kit_start(&k);
+            kit_append(&k, 10);
+            kit_commit(&k);
+            kit_append(&k, 5);
+            if (rescue)
+                fail.fdatasync = 1;
+            fail.names_code = ENOSPC;
+            fail.names = -1;
+            if (journal_roll(k.j, k.mono_us, &k.err) || k.err.kind != ERR_FULL)
+                fail_msg("no wait: %s", k.err.text);
+            if (!there(&k, "next.tmp"))
+                fail_msg("nothing to wait for");
+            if (killed)
+                _exit(0);
+        } else {
+            assert_int_equal(waitpid(child, &status, 0), child);
+            assert_int_equal(status, 0);
+        }
+        kit_stop(&k);
+        memset(&fail, 0, sizeof(fail));
+        kit_start(&k);
+        assert_false(there(&k, "next.tmp"));
+        assert_int_equal(k.rec.next_seq, 16); /* the unsynced five too: they were written */
+        assert_int_equal(gaps_count(k.gaps), 0);
+        kit_check_durable(&k, 15);
+        kit_append(&k, 3);
+        kit_roll(&k);
+        kit_check_durable(&k, 18);
+        kit_free(&k);
+    }
+}
+
+/* The very first segment: no journal then, and nothing is left in the way of the next try. */
+static void a_start_without_room_for_a_name(void **state)
+{
+    struct kit k;
+    uint64_t used;
+
+    (void)state;
+    begin(&k, 0);
+    kit_append(&k, 10);
+    kit_stop(&k);
+    kit_ok(&k, kit_try_recover(&k));
+    used = limits_used(&k.limits);
+    fail.names_code = ENOSPC;
+    for (fail.names = 3; fail.names > 0;) {
+        k.j = journal_open(&k.st, &k.limits, &k.options, k.rec.next_seq, &k.err);
+        assert_null(k.j);
+        assert_int_equal(k.err.kind, ERR_FULL);
+        assert_false(there(&k, "next.tmp"));
+        assert_true(limits_used(&k.limits) <= used);
+    }
+    k.j = journal_open(&k.st, &k.limits, &k.options, k.rec.next_seq, &k.err);
+    assert_non_null(k.j);
+    kit_append(&k, 5);
+    kit_commit(&k);
+    kit_check_durable(&k, 15);
+    kit_free(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +620,13 @@ int main(void)
         cmocka_unit_test(a_failed_seal_loses_nothing),
         cmocka_unit_test(no_room_for_a_copy_is_no_error),
         cmocka_unit_test(a_copy_that_cannot_be_synced_is_not_used),
+        cmocka_unit_test(a_roll_waits_for_its_name),
+        cmocka_unit_test(an_unsealed_one_waits_too),
+        cmocka_unit_test(a_rescue_waits_for_its_name),
+        cmocka_unit_test(a_segment_given_up_waits_too),
+        cmocka_unit_test(only_a_full_disk_is_waited_out),
+        cmocka_unit_test(an_end_while_it_waits),
+        cmocka_unit_test(a_start_without_room_for_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
