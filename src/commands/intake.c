@@ -38,7 +38,8 @@ struct intake {
     struct err last_failure;
     uint64_t failures;
     bool manifest_seen;
-    bool ending; /* the connection ended, but its last lines are not taken yet (disk full) */
+    bool gave_up; /* ERR_BROKEN was said: a stop meets it again */
+    bool ending;  /* the connection ended, but its last lines are not taken yet (disk full) */
 };
 
 /* ---- what is told to others ---- */
@@ -274,6 +275,16 @@ static bool take_rest(struct intake *in, struct err *err)
     return append(in, err);
 }
 
+/* The journal cannot be trusted any more. What is still tried at the stop says so too: once is enough. */
+static void give_up(struct intake *in, const struct err *err)
+{
+    if (in->gave_up)
+        return;
+    in->gave_up = true;
+    counters_set_error(in->p->counters, &in->p->counters->stream_error, err);
+    pipeline_break(in->p, "intake", err);
+}
+
 /* ---- the connection ---- */
 
 /* A change of reason is logged at once, the same reason again only counted. */
@@ -309,7 +320,7 @@ static void connected(struct intake *in)
     if (!journal_link(in->journal, true, client_connections(in->client), clock_wall_us(),
             clock_mono_us(), &err) &&
         err.kind == ERR_BROKEN)
-        pipeline_break(in->p, "intake", &err);
+        give_up(in, &err);
 }
 
 static void closed(struct intake *in)
@@ -323,7 +334,7 @@ static void closed(struct intake *in)
     if (!journal_link(in->journal, false, client_connections(in->client), clock_wall_us(),
             clock_mono_us(), &err) &&
         err.kind == ERR_BROKEN)
-        pipeline_break(in->p, "intake", &err);
+        give_up(in, &err);
 }
 
 /* ---- full: not reading is the answer, and it is counted ---- */
@@ -365,8 +376,7 @@ static bool may_read(struct intake *in, int64_t mono_us)
     return in->paused_since_us == 0;
 }
 
-/* ERR_FULL: wait a little. Anything else: the journal cannot be trusted any more. False: stop for
- * good. */
+/* ERR_FULL: wait a little. Anything else: give up. False: stop for good. */
 static bool survive(struct intake *in, const struct err *err)
 {
     int64_t now = clock_mono_us();
@@ -377,8 +387,7 @@ static bool survive(struct intake *in, const struct err *err)
         in->full_until_us = now + RETRY_FULL_US;
         return true;
     }
-    counters_set_error(in->p->counters, &in->p->counters->stream_error, err);
-    pipeline_break(in->p, "intake", err);
+    give_up(in, err);
     return false;
 }
 

@@ -1,6 +1,6 @@
 /* The intake loop on a disk that fills up at the worst moments: nothing received is lost, nothing is
  * taken twice, and every reading keeps its name.
- * wrap: pwrite64 */
+ * wrap: pwrite64 renameat log_event */
 #include "commands/pipeline.h"
 
 #include <arpa/inet.h>
@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,18 +29,45 @@
 ssize_t __real_pwrite64(int fd, const void *data, size_t len, off_t offset);
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t offset);
 
-enum fullness { ROOM, NO_ROOM, NO_ROOM_FOR_NEW_FILES };
+enum fullness { ROOM, NO_ROOM, NO_ROOM_FOR_NEW_FILES, NO_ROOM_FOR_NAMES, DEAD };
 static atomic_int fullness;
 
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t offset)
 {
     int now = atomic_load(&fullness);
 
+    if (now == DEAD) {
+        errno = EIO;
+        return -1;
+    }
     if (now == NO_ROOM || (now == NO_ROOM_FOR_NEW_FILES && offset == 0)) {
         errno = ENOSPC;
         return -1;
     }
     return __real_pwrite64(fd, data, len, offset);
+}
+
+int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
+
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    if (atomic_load(&fullness) == NO_ROOM_FOR_NAMES && strcmp(from, "next.tmp") == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return __real_renameat(from_dir, from, to_dir, to);
+}
+
+static atomic_uint broken_lines; /* how often it was logged */
+void __real_log_event(enum log_level level, const char *event, const struct log_field *fields);
+void __wrap_log_event(enum log_level level, const char *event, const struct log_field *fields);
+
+void __wrap_log_event(enum log_level level, const char *event, const struct log_field *fields)
+{
+    if (strcmp(event, "broken") == 0)
+        atomic_fetch_add(&broken_lines, 1);
+    __real_log_event(level, event, fields);
 }
 
 struct rig {
@@ -434,6 +462,55 @@ static void a_stop_on_a_disk_that_was_always_full_is_no_failure(void **unused)
     end();
 }
 
+/* The segment is sealed and its successor has no name: nothing is read until it has one. */
+static void a_roll_without_room_for_a_name_is_waited_out(void **unused)
+{
+    (void)unused;
+    begin(1000, CLOCK_SECOND_US / 5);
+    start();
+    accept_peer();
+    for (unsigned n = 1; n <= 5; n++)
+        say(n, n, true);
+    wait_for(&rig.counters.durable_seq, 5);
+    atomic_store(&fullness, NO_ROOM_FOR_NAMES);
+    wait_for(&rig.counters.paused_since_us, 1);
+    for (unsigned n = 6; n <= 10; n++)
+        say(n, 20 - n, true);
+    assert_false(atomic_load(&rig.pipeline.broken));
+    assert_int_equal(counter_get(&rig.counters.rolls), 0);
+    make_room();
+    wait_for(&rig.counters.rolls, 1);
+    wait_for(&rig.counters.durable_seq, 10);
+    stop();
+    expect_on_disk(10);
+    end();
+}
+
+/* The turn fails, and so does what is tried at the stop. */
+static void a_broken_disk_is_told_once(void **unused)
+{
+    int64_t until = clock_mono_us() + WAIT_US;
+
+    (void)unused;
+    begin(1000, 60 * CLOCK_SECOND_US);
+    start();
+    accept_peer();
+    say(1, 1, true);
+    wait_for(&rig.counters.durable_seq, 1);
+    atomic_store(&broken_lines, 0);
+    atomic_store(&fullness, DEAD);
+    say(2, 2, true);
+    while (!atomic_load(&rig.pipeline.broken)) {
+        assert_true(clock_mono_us() < until);
+        (void)usleep(2000);
+    }
+    assert_int_equal(pthread_join(rig.thread, NULL), 0);
+    atomic_store(&fullness, ROOM);
+    assert_int_equal(atomic_load(&broken_lines), 1);
+    assert_int_equal(rig.counters.stream_error.kind, ERR_BROKEN);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +522,8 @@ int main(void)
         cmocka_unit_test(a_full_segment_keeps_what_one_more_receive_brought),
         cmocka_unit_test(a_full_disk_at_the_start_is_waited_out),
         cmocka_unit_test(a_stop_on_a_disk_that_was_always_full_is_no_failure),
+        cmocka_unit_test(a_roll_without_room_for_a_name_is_waited_out),
+        cmocka_unit_test(a_broken_disk_is_told_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
