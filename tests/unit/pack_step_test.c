@@ -1,4 +1,6 @@
-/* When pack goes to work, what it takes, and what it does with what cannot be packed. */
+/* When pack goes to work, what it takes, and what it does with what cannot be packed.
+ *
+ * wrap: clock_mono_us */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,10 +11,23 @@
 #include "journal/journal.h"
 #include "pack_rig.h"
 
+/* Time passes when a test says so: on a busy machine a listing may take so long that pack does not repeat it
+ * at once. */
+static int64_t now_us, look_us; /* look_us: what each look at the clock takes */
+
+int64_t __wrap_clock_mono_us(void);
+
+int64_t __wrap_clock_mono_us(void)
+{
+    return now_us += look_us;
+}
+
 static int begin(void **state)
 {
     struct pack_rig *p = calloc(1, sizeof(*p));
 
+    now_us = 1000 * CLOCK_SECOND_US;
+    look_us = 0;
     pack_rig_init(p, 5000, 11);
     rig_make_dirs(p);
     *state = p;
@@ -167,6 +182,26 @@ static void a_backlog_gathers_until_it_is_worth_a_file(void **state)
     rig_add_segment(p, (struct rig_segment){.first_seq = p->next_seq, .count = 5});
     rig_add_active(p, p->next_seq);
     assert_int_equal(step(p, pack, true), PACK_FILE); /* stopping: do not wait */
+    pack_free(pack);
+}
+
+/* A listing is not repeated before fifty times as long have gone. */
+static void a_slow_listing_is_not_repeated_at_once(void **state)
+{
+    struct pack_rig *p = *state;
+    struct pack *pack = open_with(p, 0, pack_rig_options());
+
+    look_us = 3000;
+    assert_int_equal(step(p, pack, false), PACK_NOTHING);
+    look_us = 0;
+    rig_add_segment(p, (struct rig_segment){.first_seq = p->next_seq, .count = 50});
+    rig_add_active(p, p->next_seq);
+    assert_int_equal(step(p, pack, false), PACK_NOTHING);
+    assert_int_equal(waiting(pack), 0);
+    now_us += 49 * 3000 - 1;
+    assert_int_equal(step(p, pack, false), PACK_NOTHING);
+    now_us += 2 * 3000;
+    assert_int_equal(step(p, pack, false), PACK_FILE);
     pack_free(pack);
 }
 
@@ -443,6 +478,7 @@ int main(void)
         TEST(all_that_waits_becomes_one_file),
         TEST(the_folder_is_in_the_name),
         TEST(a_backlog_gathers_until_it_is_worth_a_file),
+        TEST(a_slow_listing_is_not_repeated_at_once),
         TEST(files_that_wait_by_themselves_hold_up_nobody),
         TEST(merging_ends_at_merge_bytes),
         TEST(near_a_limit_one_at_a_time),
