@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands/telling.h"
+#include "status/trouble.h"
 
 #include <string.h>
 
@@ -45,9 +46,8 @@ static void tell_file(struct pipeline *p, const struct pack_done *done)
 static void tell_state(struct pipeline *p, struct err *last, const struct err *now)
 {
     if (now && strcmp(last->text, now->text) != 0)
-        LOG_WARN("pack_waits", LOG_TEXT("error", now->text),
-            LOG_TEXT(
-                "do", "packing goes on when a delivery has made room; free space on the disk"));
+        LOG_WARN(
+            "pack_waits", LOG_TEXT("error", now->text), LOG_TEXT("do", trouble_pack_waits(now)));
     if (!now && last->kind != ERR_NONE)
         LOG_INFO("pack_goes_on", LOG_TEXT("was", last->text));
     counters_set_error(p->counters, &p->counters->pack_error, now);
@@ -55,6 +55,20 @@ static void tell_state(struct pipeline *p, struct err *last, const struct err *n
         *last = *now;
     else
         err_clear(last);
+}
+
+/* The first try at a file failed and the second one is made at once: nobody waits for anything, but a disk
+ * that cannot sync will not get better. */
+static void tell_repeats(const struct pack *pack, uint64_t *told)
+{
+    const struct pack_counters *n = pack_counters(pack);
+
+    if (n->repeats > *told)
+        LOG_WARN("packed_again", LOG_TEXT("why", n->repeat_why.text),
+            LOG_TEXT("do",
+                "nothing is lost: the segments go into a new file; check the disk: a write "
+                "or a sync failed"));
+    *told = n->repeats;
 }
 
 static bool too_late(struct pipeline *p)
@@ -74,6 +88,7 @@ static unsigned parallel(const struct pipeline *p)
 static void work(struct pipeline *p, struct pack *pack)
 {
     struct err last, err;
+    uint64_t repeats = 0;
 
     err_clear(&last);
     for (;;) {
@@ -81,12 +96,15 @@ static void work(struct pipeline *p, struct pack *pack)
         bool all = atomic_load(&p->intake_ended);
         enum pack_result result;
         struct pack_done done;
+        bool ok;
 
         if (all && too_late(p))
             return; /* what is closed stays in the journal */
         pack_set_held(pack, atomic_load(&p->held_files));
         pack_set_parallel(pack, parallel(p));
-        if (pack_step(pack, all, &result, &done, &err)) {
+        ok = pack_step(pack, all, &result, &done, &err);
+        tell_repeats(pack, &repeats);
+        if (ok) {
             tell_state(p, &last, NULL);
             publish(p, pack);
             if (result == PACK_FILE)

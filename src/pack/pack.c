@@ -357,6 +357,9 @@ static bool build_file(struct pack *p, size_t *count, bool reserve, enum build_e
             return false;
         } else if (++p->failures > 1) {
             return break_down(p, err);
+        } else {
+            p->counters.repeats++;
+            p->counters.repeat_why = *err;
         }
     }
 }

@@ -48,6 +48,8 @@ struct pack_counters {
     uint64_t gap_readings;
     int64_t busy_us; /* spent packing */
     uint64_t dropped_segments, dropped_readings;
+    uint64_t repeats; /* files made anew because a write or a sync failed: a line for the log */
+    struct err repeat_why; /* of the last of them */
 };
 
 enum pack_result { PACK_NOTHING, PACK_FILE, PACK_CLEANED }; /* CLEANED: an empty segment went */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -93,6 +94,29 @@ static void find_stream(const struct picture *p, struct troubles *t)
             "Lines are being rejected: %.3g a second in the last minute.", p->rejected_per_s);
 }
 
+const char *trouble_pack_waits(const struct err *why)
+{
+    switch (why->code) {
+    case ENOMEM:
+        return "Packing goes on when there is memory; if there is none for long, give the program "
+               "more.";
+    case EIO:
+    case EBADMSG:
+    case EUCLEAN:
+        return "Check the disk (dmesg, SMART): it does not give what it holds. Packing tries again "
+               "by "
+               "itself.";
+    case EMFILE:
+    case ENFILE:
+        return "Too many files are open: raise the limit. Packing tries again by itself.";
+    default:
+        break;
+    }
+    if (why->kind == ERR_FULL)
+        return "Free space on the disk; packing goes on when a delivery has made room.";
+    return "Mend what the error names, in the state directory; packing tries again by itself.";
+}
+
 static void find_delivery(const struct picture *p, struct troubles *t)
 {
     char time[32], count[32];
@@ -115,8 +139,7 @@ static void find_delivery(const struct picture *p, struct troubles *t)
             "%s files were refused by Databricks three times over and set aside.",
             str_count(count, sizeof(count), p->refused_files));
     if (p->pack_error.kind != ERR_NONE && p->pack_error.kind != ERR_BROKEN)
-        say(add(t, TROUBLE_WARNING, "pack_waits",
-                "Free space on the disk; packing goes on when a delivery has made room."),
+        say(add(t, TROUBLE_WARNING, "pack_waits", trouble_pack_waits(&p->pack_error)),
             "Files cannot be made: %s.", p->pack_error.text);
 }
 

@@ -30,6 +30,9 @@ struct troubles {
 void trouble_find(const struct picture *p, struct troubles *ret);
 const char *trouble_level_name(enum trouble_level level); /* "info", "warning", "bad" */
 
+/* What to do while packing waits for this reason; also for the log. */
+const char *trouble_pack_waits(const struct err *why);
+
 /* "All is well: readings arrive, deliveries work; 1,200 wait on disk.": one line, also for sd_notify. */
 void trouble_headline(const struct picture *p, const struct troubles *t, struct buf *out);
 

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "status/trouble.h"
 
@@ -358,6 +360,43 @@ static void everything_wrong_at_once_fits(void **state)
         assert_true(t.items[i].level <= t.items[i - 1].level);
 }
 
+static void what_to_do_fits_why_packing_waits(void **state)
+{
+    static const struct {
+        struct err why;
+        const char *word;
+    } cases[] = {
+        {{.kind = ERR_FULL}, "Free space"}, /* a limit of our own */
+        {{.kind = ERR_FULL, .code = ENOSPC}, "Free space"},
+        {{.kind = ERR_FULL, .code = EDQUOT}, "Free space"},
+        {{.kind = ERR_FULL, .code = ENOMEM}, "memory"},
+        {{.kind = ERR_RETRY, .code = EIO}, "Check the disk"},
+        {{.kind = ERR_DENIED, .code = EIO}, "Check the disk"},
+        {{.kind = ERR_DENIED, .code = EUCLEAN}, "Check the disk"},
+        {{.kind = ERR_DENIED, .code = EMFILE}, "limit"},
+        {{.kind = ERR_DENIED, .code = EACCES}, "Mend what the error names"},
+        {{.kind = ERR_DENIED}, "Mend what the error names"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct picture p = {.pack_error = cases[i].why};
+        struct troubles t;
+
+        trouble_find(&p, &t);
+        for (size_t k = 0; k < t.count; k++) {
+            if (strcmp(t.items[k].id, "pack_waits") == 0) {
+                assert_non_null(strstr(t.items[k].what_to_do, cases[i].word));
+                break;
+            }
+            assert_true(k + 1 < t.count);
+        }
+        assert_true(t.count > 0);
+        if (!strstr(cases[i].word, "space"))
+            assert_null(strstr(trouble_pack_waits(&cases[i].why), "space"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +412,7 @@ int main(void)
         cmocka_unit_test(history_keeps_the_last_hour),
         cmocka_unit_test(troubles_and_readiness),
         cmocka_unit_test(everything_wrong_at_once_fits),
+        cmocka_unit_test(what_to_do_fits_why_packing_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
