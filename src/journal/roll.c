@@ -215,12 +215,29 @@ static bool seal(struct journal *j, struct err *err)
     return file_sync(j->fd, err);
 }
 
+/* At a stop what was received must get somewhere: the space taken for the next segment is given back for its
+ * name, and what it gets is taken as it comes. */
+static bool give_back(struct journal *j)
+{
+    struct err ignored; /* the caller has an error to tell already */
+
+    if (!j->last_call || !file_truncate(j->next.fd, SEGMENT_HEADER_BYTES, &ignored))
+        return false;
+    limits_sub(j->limits, LIMITS_JOURNAL, j->next.bytes - SEGMENT_HEADER_BYTES);
+    j->next.bytes = SEGMENT_HEADER_BYTES;
+    return true;
+}
+
 /* The old segment is closed. Without room for the name this is called again later: until then the old one
  * is the newest, sealed, which is what a start finds after R2. */
 static bool begin_next(struct journal *j, int64_t mono_us, struct err *err)
 {
+    bool ok = journal_next_name(j, &j->next, err);
+
+    if (!ok && err->kind == ERR_FULL && give_back(j))
+        ok = journal_next_name(j, &j->next, err);
     j->unnamed = UNNAMED_ROLL;
-    if (!journal_next_name(j, &j->next, err)) {
+    if (!ok) {
         j->next_why = *err;
         if (err->kind == ERR_FULL)
             return false;

@@ -579,6 +579,33 @@ static void an_end_while_it_waits(void **state)
     }
 }
 
+/* A stop gives the space of the next segment for its name, and still has somewhere to put what it has. */
+static void a_stop_makes_room_for_the_name(void **state)
+{
+    struct kit k;
+    uint64_t used, bytes;
+
+    (void)state;
+    begin(&k, 0);
+    bytes = journal_file_bytes(k.options.segment_bytes);
+    kit_append(&k, 10);
+    fail.names_code = ENOSPC;
+    fail.names = 1;
+    no_name(&k, journal_roll(k.j, k.mono_us, &k.err));
+    used = limits_used(&k.limits);
+    journal_last_call(k.j);
+    fail.names = 2; /* room is made, and somebody else takes it */
+    no_name(&k, journal_roll(k.j, k.mono_us, &k.err));
+    assert_int_equal(fail.names, 0);
+    assert_int_equal(limits_used(&k.limits), used - bytes + SEGMENT_HEADER_BYTES);
+    fail.names = 1;
+    kit_roll(&k);
+    assert_true(journal_room(k.j) > 0);
+    assert_int_equal(limits_used(&k.limits), used - bytes + SEGMENT_HEADER_BYTES);
+    kit_append(&k, 5);
+    finish(&k, 15);
+}
+
 /* The very first segment: no journal then, and nothing is left in the way of the next try. */
 static void a_start_without_room_for_a_name(void **state)
 {
@@ -626,6 +653,7 @@ int main(void)
         cmocka_unit_test(a_segment_given_up_waits_too),
         cmocka_unit_test(only_a_full_disk_is_waited_out),
         cmocka_unit_test(an_end_while_it_waits),
+        cmocka_unit_test(a_stop_makes_room_for_the_name),
         cmocka_unit_test(a_start_without_room_for_a_name),
     };
 
