@@ -28,7 +28,8 @@ static void cut_whole(char *text, size_t size)
         text[len - 1 - back] = '\0';
 }
 
-bool err_set(struct err *err, enum err_kind kind, int code, const char *fmt, ...)
+/* The names in brackets: to the analyzer they are macros. */
+bool(err_set)(struct err *err, enum err_kind kind, int code, const char *fmt, ...)
 {
     char text[sizeof(err->text)]; /* the arguments may point into err->text */
     va_list args;
@@ -44,7 +45,7 @@ bool err_set(struct err *err, enum err_kind kind, int code, const char *fmt, ...
     return false;
 }
 
-bool err_sys(struct err *err, enum err_kind kind, const char *fmt, ...)
+bool(err_sys)(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
     int code = errno;
     char text[sizeof(err->text)];
@@ -59,7 +60,7 @@ bool err_sys(struct err *err, enum err_kind kind, const char *fmt, ...)
     return err_set(err, kind, code, "%s: %s", text, strerror_r(code, reason, sizeof(reason)));
 }
 
-bool err_wrap(struct err *err, const char *fmt, ...)
+bool(err_wrap)(struct err *err, const char *fmt, ...)
 {
     char front[sizeof(err->text)];
     va_list args;

@@ -12,6 +12,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+/* Equal on both sides is the point. NOLINTNEXTLINE(misc-redundant-expression) */
 _Static_assert(FILE_CWD == AT_FDCWD, "FILE_CWD is AT_FDCWD");
 
 #define FILE_NAMES_MAX 4000000U
@@ -233,7 +234,7 @@ bool file_write_at(int fd, uint64_t offset, const void *data, size_t len, struct
             errno = EIO;
         if (n <= 0)
             return err_sys(err, ERR_BROKEN, "write %zu bytes at %llu", len - done,
-                (unsigned long long)(offset + done));
+                (unsigned long long)offset + done);
         done += (size_t)n;
     }
     return true;
@@ -251,7 +252,7 @@ bool file_read_at(int fd, uint64_t offset, void *out, size_t len, size_t *ret_re
             continue;
         if (n < 0)
             return err_sys(err, ERR_DENIED, "read %zu bytes at %llu", len - done,
-                (unsigned long long)(offset + done));
+                (unsigned long long)offset + done);
         if (n == 0)
             break;
         done += (size_t)n;
