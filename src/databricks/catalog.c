@@ -369,8 +369,10 @@ static bool read_pages(struct workspace *ws, struct call_request *r, struct buf 
         if (page == REST_PAGES_MAX)
             return err_set(err, ERR_RETRY, 0, "%s: the list does not end", r->words.what);
         r->query = buf_text(query);
-        ok = buf_check(query, r->words.what, err) && rest_call(ws, r, &root, &api, err);
-        if (!ok && !query->failed && api.class == CLASS_FORBIDDEN) {
+        if (!buf_check(query, r->words.what, err))
+            return false;
+        ok = rest_call(ws, r, &root, &api, err);
+        if (!ok && api.class == CLASS_FORBIDDEN) {
             *ret_known = false;
             return true;
         }

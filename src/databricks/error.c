@@ -250,7 +250,7 @@ static bool code_counts(enum error_class by_code, enum error_class by_status)
     return by_code != CLASS_BAD || by_status == CLASS_BAD;
 }
 
-static enum error_class answer_class(const struct context *c)
+static enum error_class answer_class(const struct context *c, struct span words)
 {
     int status = c->answer->status;
     enum error_class class = status_class(status), by_code;
@@ -265,7 +265,7 @@ static enum error_class answer_class(const struct context *c)
         if (status == 409 && class != CLASS_ABORTED)
             class = CLASS_EXISTS; /* the status is certain, the code's text has varied */
     }
-    if (class == CLASS_BAD && says_transient((struct span){c->body.words.data, c->body.words.len}))
+    if (class == CLASS_BAD && says_transient(words))
         return CLASS_SERVER;
     return class;
 }
@@ -342,7 +342,7 @@ static bool judge_answer(struct context *c, struct api_error *ret, struct err *e
 
     if (c->hide && words.len)
         c->hide(c->hide_arg, c->body.words.data, c->body.words.len);
-    ret->class = answer_class(c);
+    ret->class = answer_class(c, words);
     ret->about_token = about_token(c, words);
     ret->names_item = c->words->item && words.len &&
                       memmem(words.data, words.len, c->words->item, strlen(c->words->item));

@@ -4,6 +4,7 @@
 #include "databricks/url.h"
 #include "databricks/workspace_private.h"
 
+#include <assert.h>
 #include <jansson.h>
 
 bool rest_no_memory(const char *what, struct err *err)
@@ -63,6 +64,7 @@ void rest_copy(char *out, size_t size, const json_t *object, const char *key)
     const char *text = json_string_value(json_object_get(object, key));
     size_t len = text ? strlen(text) : 0;
 
+    assert(size > 0);
     if (len >= size)
         len = size - 1;
     while (text && len && ((unsigned char)text[len] & 0xC0) == 0x80)

@@ -91,14 +91,18 @@ bool plan_table_fits(const struct catalog_table *table, struct buf *out)
 
 /* --- rights --- */
 
+static bool same_part(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static void add_grant(struct plan_grant *ret, size_t *count, const struct plan_grant *grant)
 {
     for (size_t i = 0; i < *count; i++) {
         const struct catalog_path *a = &ret[i].path, *b = &grant->path;
 
         if (ret[i].kind == grant->kind && strcmp(a->catalog, b->catalog) == 0 &&
-            (!a->schema || strcmp(a->schema, b->schema) == 0) &&
-            (!a->name || strcmp(a->name, b->name) == 0))
+            same_part(a->schema, b->schema) && same_part(a->name, b->name))
             return; /* volume and table in one catalog or schema */
     }
     ret[(*count)++] = *grant;
