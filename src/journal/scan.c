@@ -516,11 +516,12 @@ static bool read_info(
     if (ok && (info.mode & 0170000U) == 0100000U) { /* a regular file */
         *ret_there = true;
         ok = read_header(fd, item->first_seq, &item->header, &item->header_ok, &item->bytes, err);
-        if (ok && item->header_ok)
+        if (ok && item->header_ok) {
             ok = read_seal(fd, item->bytes, item->first_seq, segment_seed(item->header.salt),
                 &item->sealed, &seal, err);
-        if (ok && item->sealed)
-            item->end_seq = seal.last_seq + 1;
+            if (ok && item->sealed)
+                item->end_seq = seal.last_seq + 1;
+        }
         if (!ok)
             (void)err_wrap(err, "segment '%s'", item->name);
     }

@@ -4,6 +4,7 @@
 #include "parquet/statistics.h"
 #include "parquet/thrift.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define PAGES_MAX (PARQUET_ROWS_MAX / PAGE_ROWS)
@@ -176,6 +177,7 @@ static uint8_t *put_levels(
     if (null_count == 0 || null_count == n) {
         out = encode_run(begin, null_count == 0, n, 1);
     } else {
+        assert(nulls);
         for (size_t i = 0; i < n; i++)
             c->page_codes[i] = nulls[i] == 0;
         out = encode_hybrid(begin, c->page_codes, n, 1);
@@ -202,6 +204,7 @@ static const uint32_t *dense_codes(struct chunk_writer *c, const uint32_t *codes
 
     if (null_count == 0)
         return codes;
+    assert(nulls);
     for (size_t i = 0; i < n; i++) {
         if (!nulls[i])
             c->page_codes[to++] = codes[i];
@@ -216,6 +219,7 @@ static const uint64_t *dense_numbers(struct chunk_writer *c, const uint64_t *num
 
     if (null_count == 0)
         return numbers;
+    assert(nulls);
     for (size_t i = 0; i < n; i++) {
         if (!nulls[i])
             c->page_numbers[to++] = numbers[i];

@@ -3,6 +3,7 @@
 #include "parquet/decode.h"
 #include "parquet/thrift.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct page_header {
@@ -238,6 +239,7 @@ static void spread(
     const uint8_t *nulls = ret->nulls + row;
     size_t from = 0;
 
+    assert(is_names ? ret->codes != NULL : ret->numbers != NULL); /* reserve's work */
     if (is_names) {
         for (size_t i = 0; i < n; i++)
             ret->codes[row + i] = nulls[i] ? 0 : r->codes[from++];
