@@ -14,7 +14,7 @@ static bool read_file(void *context, uint64_t offset, void *out, size_t len, str
         return false;
     if (got != len)
         return err_set(
-            err, ERR_INPUT, 0, "the file ends at byte %llu", (unsigned long long)(offset + got));
+            err, ERR_INPUT, 0, "the file ends at byte %llu", (unsigned long long)offset + got);
     return true;
 }
 

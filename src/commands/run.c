@@ -15,6 +15,7 @@
 #include "commands/workspace.h"
 #include "databricks/host.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -219,6 +220,7 @@ static void join_loops(struct run *r)
 {
     pthread_t threads[] = {r->intake, r->pack, r->ship};
 
+    assert(r->started <= sizeof(threads) / sizeof(threads[0]));
     for (unsigned i = 0; i < r->started; i++)
         (void)pthread_join(threads[i], NULL);
 }

@@ -1,5 +1,6 @@
 #include "config/internal.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <strings.h>
@@ -54,6 +55,7 @@ static void check_job(struct config *c)
             "no limit of files, or Auto Loader");
     if (folder->bad || folder->rank == RANK_DEFAULT)
         return;
+    assert(folder->text); /* set, and good */
     if (strncmp(folder->text, "/Workspace/", 11) != 0 || len < 12 || len > 400 ||
         folder->text[len - 1] == '/' || strstr(folder->text, "//") || strstr(folder->text, "/../"))
         config_complain(c, folder->name, folder->text,

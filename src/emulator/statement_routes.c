@@ -237,7 +237,7 @@ void serve_statement_post(struct request *req)
     if (wish.body && read_wish(req, &wish)) {
         (void)ledger_uuid(id);
         entry = json_pack("{s:o, s:s, s:I, s:b}", "answer", answer_of(req, &wish, id), "principal",
-            req->principal, "ready", (json_int_t)(start + slow_ms), "running", 1);
+            req->principal, "ready", (json_int_t)start + slow_ms, "running", 1);
         if (slow_ms && wish.wait_ms)
             request_wait(req->emu, (slow_ms < wish.wait_ms ? slow_ms : wish.wait_ms) * 1000);
         if (slow_ms > wish.wait_ms && wish.cancel)

@@ -5,9 +5,17 @@
 
 #include <math.h>
 
+/* Whole milliseconds are enough for people. */
+static double seconds(int64_t us)
+{
+    int64_t ms = us / 1000;
+
+    return (double)ms / 1000.0;
+}
+
 static void key_seconds(struct json_out *j, const char *key, int64_t us)
 {
-    json_key_double(j, key, (double)(us / 1000) / 1000.0); /* milliseconds are enough for people */
+    json_key_double(j, key, seconds(us));
 }
 
 /* Three digits: a rate that flickers in its tenth digit is only longer. */
@@ -96,7 +104,7 @@ static void json_volume(struct json_out *j, const struct report *r)
     key_seconds(j, "retry_in_s", p->retry_in_us);
     json_key(j, "last_s");
     if (p->delivered_at_wall_us)
-        json_double(j, (double)((p->wall_us - p->delivered_at_wall_us) / 1000) / 1000.0);
+        json_double(j, seconds(p->wall_us - p->delivered_at_wall_us));
     else
         json_out_null(j);
     json_out_object_end(j);
