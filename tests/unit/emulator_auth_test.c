@@ -76,7 +76,7 @@ static void nothing_of_a_refused_upload_is_kept(void **state)
     answer_done(&a);
     free(body);
     assert_int_equal(ask_status(f, "HEAD", FILES VOLUME "/x", BEARER, NULL), 404);
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
     assert_int_equal(counters(f).uploads, 0);
 }
 

@@ -288,4 +288,12 @@ static inline size_t uploads_left(const struct fixture *f)
     return count;
 }
 
+/* An answer may be there a moment before what the upload left behind is gone. */
+static inline void assert_no_uploads_left(const struct fixture *f)
+{
+    for (int i = 0; i < 10000 && uploads_left(f) != 0; i++)
+        usleep(1000);
+    assert_int_equal(uploads_left(f), 0);
+}
+
 #endif

@@ -35,7 +35,7 @@ static void upload_answers_204_makes_parents_and_is_a_plain_file(void **state)
     assert_string_equal(text, "hello");
     assert_int_equal(counters(f).uploads, 1);
     assert_int_equal(counters(f).upload_bytes, 5);
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
 }
 
 static void overwrite_is_true_unless_said_otherwise(void **state)
@@ -57,7 +57,7 @@ static void overwrite_is_true_unless_said_otherwise(void **state)
     assert_string_equal(a.body, "three");
     answer_done(&a);
     assert_int_equal(counters(f).conflicts, 1);
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
 }
 
 static void head_tells_the_length_and_errors_have_no_body(void **state)
@@ -175,7 +175,7 @@ static void a_missing_volume_is_404_everywhere(void **state)
     assert_has(&a, "NOT_FOUND");
     assert_has(&a, "Volume 'main.raw.other' does not exist.");
     answer_done(&a);
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
 }
 
 static void create_volumes_on(struct emulator_options *options)
@@ -383,7 +383,7 @@ static void of_two_uploads_of_one_name_one_wins(void **state)
         answer_done(&a);
         assert_int_equal(ask_status(f, "DELETE", FILES VOLUME "/race", BEARER, NULL), 204);
     }
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
     free(racers);
 }
 
@@ -479,7 +479,7 @@ static void what_a_crash_left_is_cleaned_and_files_stay(void **state)
     (void)fclose(out);
     f->emu = emulator_start(&options, &err);
     assert_non_null(f->emu);
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
     assert_int_equal(ask_status(f, "GET", FILES VOLUME "/kept", BEARER, NULL), 200);
 }
 

@@ -69,7 +69,7 @@ static void no_path_leaves_the_volume(void **state)
                 fail_msg("%s %s: %d", methods[m], target, status);
         }
     }
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
     assert_alive(f);
 }
 
@@ -124,7 +124,7 @@ static void broken_requests_hurt_nobody(void **state)
     }
     assert_int_equal(ask_status(f, "HEAD", FILES VOLUME "/x", BEARER, NULL), 404);
     EVENTUALLY(f, broken_uploads, 3);
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
 }
 
 static void huge_heads_are_refused(void **state)
@@ -178,7 +178,7 @@ static void a_client_that_goes_away_leaves_nothing(void **state)
         close(fd);
     }
     EVENTUALLY(f, broken_uploads, 5);
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
     assert_int_equal(ask_status(f, "HEAD", FILES VOLUME "/gone", BEARER, NULL), 404);
 }
 
@@ -200,7 +200,7 @@ static void the_upload_limit_holds(void **state)
     assert_int_equal(raw(f, chunked, strlen(chunked)), 413);
     assert_int_equal(ask_status(f, "HEAD", FILES VOLUME "/eleven", BEARER, NULL), 404);
     assert_int_equal(ask_status(f, "HEAD", FILES VOLUME "/c", BEARER, NULL), 404);
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
     fixture_stop(f);
 }
 

@@ -124,7 +124,7 @@ static void a_cut_upload_leaves_nothing(void **state)
         EVENTUALLY(f, faults, i + 1);
     }
     EVENTUALLY(f, broken_uploads, 2);
-    assert_int_equal(uploads_left(f), 0);
+    assert_no_uploads_left(f);
     assert_int_equal(counters(f).uploads, 0);
     free(body);
 }
