@@ -62,6 +62,8 @@ static bool live(struct pack_rig *p, const struct pack_options *options, int64_t
         return false;
     if (back >= 0)
         (void)!roll(p, (uint64_t)back);
+    if (options->drop_oldest)
+        p->rig.limits.state_bytes_max = limits_used(&p->rig.limits);
     pack = pack_new(&p->rig.state, &p->rig.limits, p->gaps, options, &p->rig.err);
     shipping = p;
     for (int i = 0; pack && i < 100; i++) {
@@ -90,6 +92,7 @@ struct scene {
     uint64_t merge_bytes;
     int64_t back;  /* intake rolls, so many readings back; -1: it does not */
     uint64_t gaps; /* readings that are lost, and told, whenever it stops */
+    bool drop;     /* the journal is at its limit, and the oldest goes */
 };
 
 /* Three closed segments, one of them never sealed (its run was rescued), and the active one. */
@@ -127,14 +130,126 @@ static void make_damaged(struct pack_rig *p)
 }
 
 static const struct scene scenes[] = {
-    {"one file a segment", make_plain, 1, -1, 0},
-    {"one file for all", make_plain, UINT64_C(1) << 28, -1, 0},
-    {"unsealed", make_unsealed, 1, -1, 0},
-    {"unsealed, rolled", make_unsealed, 1, 0, 0},
-    {"unsealed, rescued", make_unsealed, 1, 10, 0},
-    {"damaged", make_damaged, UINT64_C(1) << 28, -1, 10},
+    {"one file a segment", make_plain, 1, -1, 0, false},
+    {"one file for all", make_plain, UINT64_C(1) << 28, -1, 0, false},
+    {"unsealed", make_unsealed, 1, -1, 0, false},
+    {"unsealed, rolled", make_unsealed, 1, 0, 0, false},
+    {"unsealed, rescued", make_unsealed, 1, 10, 0, false},
+    {"damaged", make_damaged, UINT64_C(1) << 28, -1, 10, false},
 };
 #define SCENES (sizeof(scenes) / sizeof(scenes[0]))
+
+/* --- states with more to do at a start, or in a step, than a crash alone leaves --- */
+
+static void remove_segment(const struct pack_rig *p, uint64_t first_seq)
+{
+    char path[512], name[SEGMENT_NAME_SIZE];
+
+    segment_name(name, first_seq);
+    (void)snprintf(path, sizeof(path), "%s/journal/%s", p->rig.path, name);
+    assert_int_equal(remove(path), 0);
+}
+
+/* So many bytes of a file become 0xee. */
+static void spoil(const struct pack_rig *p, const char *part, const char *name, long at, int count)
+{
+    char path[512];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "%s/%s/%s", p->rig.path, part, name);
+    f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, at, SEEK_SET), 0);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(fputc(0xee, f), 0xee);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* The readings 1 to `last` are in a file of the outbox, and in no segment. */
+static void make_file(struct pack_rig *p, uint64_t last, bool wrong)
+{
+    struct pack_options options = pack_rig_options();
+    enum pack_result result;
+    struct pack_done done;
+    struct pack *pack;
+
+    rig_make_dirs(p);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = last});
+    rig_add_active(p, last + 1);
+    if (!pack_rig_start(p))
+        fail_msg("%s", p->rig.err.text);
+    pack = pack_new(&p->rig.state, &p->rig.limits, p->gaps, &options, &p->rig.err);
+    assert_non_null(pack);
+    assert_true(pack_step(pack, true, &result, &done, &p->rig.err));
+    assert_int_equal(result, PACK_FILE);
+    pack_free(pack);
+    pack_rig_stop(p);
+    remove_segment(p, last + 1);
+    if (wrong)
+        spoil(p, "outbox", done.entry.text, 100, 1);
+}
+
+/* Half of what a wrong file held is in a segment still. */
+static void make_wrong_file(struct pack_rig *p)
+{
+    make_file(p, 90, true);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 41, .count = 50});
+    rig_add_active(p, 91);
+}
+
+/* It reaches behind the newest segment. */
+__attribute__((unused)) static void make_wrong_end(struct pack_rig *p)
+{
+    make_file(p, 90, true);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 40});
+}
+
+static void make_partly_in_file(struct pack_rig *p)
+{
+    make_file(p, 60, false);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 90});
+    rig_add_active(p, 91);
+}
+
+static void make_newest_in_file(struct pack_rig *p)
+{
+    make_file(p, 60, false);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 90, .unsealed = true});
+}
+
+static void make_holes(struct pack_rig *p)
+{
+    rig_make_dirs(p);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 10});
+    rig_add_segment(p, (struct rig_segment){.first_seq = 21, .count = 10});
+    rig_add_segment(p, (struct rig_segment){.first_seq = 41, .count = 10});
+    rig_add_active(p, 51);
+    rig_write(&p->rig, "outbox", "notes.txt", "x", 1);
+    rig_write(&p->rig, "journal", "notes.txt", "x", 1);
+}
+
+/* One lost its header, and one all there was. */
+static void make_headless(struct pack_rig *p)
+{
+    rig_make_dirs(p);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 40, .group = 10});
+    rig_add_segment(p, (struct rig_segment){.first_seq = 41, .count = 10});
+    rig_add_segment(p, (struct rig_segment){.first_seq = 51, .count = 10});
+    rig_add_active(p, 61);
+    spoil(p, "journal", "0000000000000001.seg", 0, SEGMENT_HEADER_BYTES);
+    spoil(p, "journal", "0000000000000029.seg", 0, 900);
+}
+
+static const struct scene hard_scenes[] = {
+    {"wrong file", make_wrong_file, 1, -1, 40, false},
+    /* {"wrong file behind all", make_wrong_end, 1, -1, 50, false}, */
+    {"partly in a file", make_partly_in_file, 1, -1, 30, false},
+    {"newest partly in a file", make_newest_in_file, 1, -1, 30, false},
+    {"holes and strangers", make_holes, 1, -1, 20, false},
+    {"without headers", make_headless, 1, -1, 10, false},
+    {"at the limit", make_plain, 1, -1, 0, true},
+};
+#define HARD_SCENES (sizeof(hard_scenes) / sizeof(hard_scenes[0]))
 
 /* After the trouble: a start without any, twice (the second closes what the first made newest). */
 /* `gaps`: no more may be lost than that; NULL: any that is told. */
@@ -184,9 +299,11 @@ static bool try_at(const struct scene *scene, const struct trouble *t, long at)
         "%s, mode %d, errno %d, power %d, ship %d, call %ld, then %ld", scene->name, t->mode,
         t->error, t->power, t->ship, at, t->second);
     options.merge_bytes = scene->merge_bytes;
+    options.drop_oldest = scene->drop;
     pack_rig_init(&p, 1000, 7);
-    scene->make(&p);
     crash_begin(p.rig.path);
+    scene->make(&p);
+    crash_forget(); /* all of it is on the disk */
     crash.before = t->ship ? ship_now : NULL;
     crash_arm(t->mode, at, t->error);
     (void)live(&p, &options, scene->back);
@@ -202,6 +319,7 @@ static bool try_at(const struct scene *scene, const struct trouble *t, long at)
         if (t->power)
             crash_take_back();
     }
+    options.drop_oldest = false;
     settle(&p, &options, where, t->mode == FAULT_STOP ? &scene->gaps : NULL);
     crash_end();
     pack_rig_done(&p);
@@ -236,6 +354,21 @@ static void each_call_fails_from_then_on(void **unused)
     for (size_t s = 0; s < SCENES; s++) {
         for (size_t e = 0; e < 2; e++)
             try_all(&scenes[s], &(struct trouble){.mode = FAULT_EVER, .error = errors[e]}, 1);
+    }
+}
+
+static void each_call_of_a_hard_state_fails(void **unused)
+{
+    static const int errors[] = {EIO, ENOSPC};
+
+    (void)unused;
+    for (size_t s = 0; s < HARD_SCENES; s++) {
+        for (size_t e = 0; e < 2; e++) {
+            try_all(&hard_scenes[s], &(struct trouble){.mode = FAULT_ONCE, .error = errors[e]}, 1);
+            try_all(&hard_scenes[s], &(struct trouble){.mode = FAULT_EVER, .error = errors[e]}, 1);
+        }
+        if (!hard_scenes[s].drop) /* how much is dropped depends on when it stops */
+            try_all(&hard_scenes[s], &(struct trouble){.mode = FAULT_STOP, .error = EIO}, 1);
     }
 }
 
@@ -286,6 +419,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_call_fails_once),
         cmocka_unit_test(each_call_fails_from_then_on),
+        cmocka_unit_test(each_call_of_a_hard_state_fails),
         cmocka_unit_test(the_process_stops_at_each_call),
         cmocka_unit_test(the_power_fails_at_each_call),
         cmocka_unit_test(recovery_is_stopped_at_each_call),

@@ -113,15 +113,17 @@ static void odd_files_are_set_aside(void **state)
     (void)state;
     make(&k);
     kit_write(&k, "journal/notes.txt", "x", 1);
+    kit_write(&k, "journal/odd", "x", 1);
     kit_write(&k, "journal/000000000000000G.seg", "x", 1);
     kit_write(&k, "journal/0000000000000000.seg", "x", 1);
     kit_write(&k, "journal/.hidden", "x", 1);
     (void)snprintf(path, sizeof(path), "%s/journal/00000000000000ff.seg", k.dir);
     assert_int_equal(mkdir(path, 0700), 0);
     kit_start(&k);
-    assert_int_equal(k.rec.set_aside, 4);
+    assert_int_equal(k.rec.set_aside, 5);
     assert_int_equal(k.rec.next_seq, 31);
     assert_true(exists(&k, "quarantine/notes.txt.0"));
+    assert_true(exists(&k, "quarantine/odd.0"));
     assert_true(exists(&k, "quarantine/000000000000000G.seg.0"));
     assert_true(exists(&k, "quarantine/00000000000000ff.seg.0"));
     assert_true(exists(&k, "journal/.hidden"));

@@ -182,11 +182,12 @@ static void strange_files_are_set_aside(void **state)
 
     rig_add_active(p, 1);
     rig_write(&p->rig, "outbox", "notes.txt", "x", 1);
+    rig_write(&p->rig, "outbox", "odd", "x", 1);
     rig_write(&p->rig, "outbox", "odd.parquet", "x", 1);
     rig_write(&p->rig, "outbox", OUTBOX_TEMP, "x", 1);
     start(p);
     assert_int_equal(rig_count(&p->rig, "outbox"), 0);
-    assert_int_equal(rig_count(&p->rig, "quarantine"), 2);
+    assert_int_equal(rig_count(&p->rig, "quarantine"), 3);
     assert_int_equal(p->recovery.quarantined, 0);
     assert_int_equal(gaps_count(p->gaps), 0);
 }
@@ -290,6 +291,28 @@ static void a_file_without_segments_is_not_read(void **state)
     start(p);
     assert_int_equal(p->recovery.quarantined, 0);
     assert_int_equal(p->recovery.files, 1);
+}
+
+/* Days without a way out: each of the files counts when holes are looked for. */
+static void any_number_of_files_may_wait(void **state)
+{
+    struct pack_rig *p = *state;
+
+    for (unsigned i = 0; i < 150; i++) {
+        char name[OUTBOX_NAME_SIZE];
+
+        (void)snprintf(name, sizeof(name), "20260131T123456Z-" OURS "-%012u-%012u-00000000.parquet",
+            11 + 10 * i, 20 + 10 * i);
+        rig_write(&p->rig, "outbox", name, "x", 1);
+    }
+    segment(p, 1, 10);
+    segment(p, 1521, 10); /* ten after the last file */
+    rig_add_active(p, 1531);
+    start(p);
+    assert_int_equal(p->recovery.files, 150);
+    assert_int_equal(gaps_readings(p->gaps), 10);
+    assert_int_equal(p->recovery.next_seq, 1531);
+    assert_true(has_segment(p, 1) && has_segment(p, 1521));
 }
 
 static void a_hole_between_segments_is_counted(void **state)
@@ -536,6 +559,7 @@ int main(void)
         TEST(a_wrong_file_is_packed_again),
         TEST(what_a_wrong_file_alone_held_is_counted),
         TEST(a_file_without_segments_is_not_read),
+        TEST(any_number_of_files_may_wait),
         TEST(a_hole_between_segments_is_counted),
         TEST(only_the_part_of_a_hole_no_file_holds_is_counted),
         TEST(the_next_number_is_above_every_name),
