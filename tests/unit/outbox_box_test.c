@@ -105,6 +105,22 @@ static void what_is_no_file_of_ours_is_named_and_left_alone(void **state)
     assert_int_equal(count, 1); /* only a name was asked for */
 }
 
+/* What is not a file cannot give its room to a file. */
+static void a_directory_is_no_reserve(void **state)
+{
+    struct rig *rig = *state;
+    struct outbox_list list;
+    char path[512];
+
+    (void)snprintf(path, sizeof(path), "%s/outbox/%s", rig->path, OUTBOX_RESERVE);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_true(outbox_scan(&rig->box, false, &list, &rig->err));
+    assert_int_equal(list.count, 0);
+    assert_int_equal(list.strange_count, 1);
+    assert_string_equal(list.strange[0], OUTBOX_RESERVE);
+    outbox_list_done(&list);
+}
+
 static void a_file_is_not_shown_while_its_segments_go(void **state)
 {
     struct rig *rig = *state;
@@ -331,6 +347,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_come_by_rising_numbers, start, end),
         cmocka_unit_test_setup_teardown(
             what_is_no_file_of_ours_is_named_and_left_alone, start, end),
+        cmocka_unit_test_setup_teardown(a_directory_is_no_reserve, start, end),
         cmocka_unit_test_setup_teardown(a_file_is_not_shown_while_its_segments_go, start, end),
         cmocka_unit_test_setup_teardown(tools_that_only_read_see_a_held_file, start, end),
         cmocka_unit_test_setup_teardown(a_file_of_another_instance_never_hides_ours, start, end),
