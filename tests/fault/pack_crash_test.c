@@ -49,6 +49,8 @@ static bool roll(struct pack_rig *p, uint64_t back)
     return file_rename(journal, "active.tmp", journal, name, &p->rig.err);
 }
 
+static void (*meanwhile)(struct pack_rig *p); /* what happens to the disk when the start is over */
+
 /* One life of the program: until nothing is left to pack, or something stops it. */
 static bool live(struct pack_rig *p, const struct pack_options *options, int64_t back)
 {
@@ -62,6 +64,8 @@ static bool live(struct pack_rig *p, const struct pack_options *options, int64_t
         return false;
     if (back >= 0)
         (void)!roll(p, (uint64_t)back);
+    if (meanwhile)
+        meanwhile(p);
     if (options->drop_oldest)
         p->rig.limits.state_bytes_max = limits_used(&p->rig.limits);
     pack = pack_new(&p->rig.state, &p->rig.limits, p->gaps, options, &p->rig.err);
@@ -93,6 +97,7 @@ struct scene {
     int64_t back;  /* intake rolls, so many readings back; -1: it does not */
     uint64_t gaps; /* readings that are lost, and told, whenever it stops */
     bool drop;     /* the journal is at its limit, and the oldest goes */
+    void (*meanwhile)(struct pack_rig *p);
 };
 
 /* Three closed segments, one of them never sealed (its run was rescued), and the active one. */
@@ -130,12 +135,12 @@ static void make_damaged(struct pack_rig *p)
 }
 
 static const struct scene scenes[] = {
-    {"one file a segment", make_plain, 1, -1, 0, false},
-    {"one file for all", make_plain, UINT64_C(1) << 28, -1, 0, false},
-    {"unsealed", make_unsealed, 1, -1, 0, false},
-    {"unsealed, rolled", make_unsealed, 1, 0, 0, false},
-    {"unsealed, rescued", make_unsealed, 1, 10, 0, false},
-    {"damaged", make_damaged, UINT64_C(1) << 28, -1, 10, false},
+    {"one file a segment", make_plain, 1, -1, 0, false, NULL},
+    {"one file for all", make_plain, UINT64_C(1) << 28, -1, 0, false, NULL},
+    {"unsealed", make_unsealed, 1, -1, 0, false, NULL},
+    {"unsealed, rolled", make_unsealed, 1, 0, 0, false, NULL},
+    {"unsealed, rescued", make_unsealed, 1, 10, 0, false, NULL},
+    {"damaged", make_damaged, UINT64_C(1) << 28, -1, 10, false, NULL},
 };
 #define SCENES (sizeof(scenes) / sizeof(scenes[0]))
 
@@ -197,13 +202,6 @@ static void make_wrong_file(struct pack_rig *p)
     rig_add_active(p, 91);
 }
 
-/* It reaches behind the newest segment. */
-__attribute__((unused)) static void make_wrong_end(struct pack_rig *p)
-{
-    make_file(p, 90, true);
-    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 40});
-}
-
 static void make_partly_in_file(struct pack_rig *p)
 {
     make_file(p, 60, false);
@@ -240,14 +238,30 @@ static void make_headless(struct pack_rig *p)
     spoil(p, "journal", "0000000000000029.seg", 0, 900);
 }
 
+/* The same, but after the start, which deals with it otherwise. */
+static void make_small(struct pack_rig *p)
+{
+    rig_make_dirs(p);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 40, .group = 10});
+    rig_add_segment(p, (struct rig_segment){.first_seq = 41, .count = 10});
+    rig_add_segment(p, (struct rig_segment){.first_seq = 51, .count = 10});
+    rig_add_active(p, 61);
+}
+
+static void lose_headers(struct pack_rig *p)
+{
+    spoil(p, "journal", "0000000000000001.seg", 0, SEGMENT_HEADER_BYTES);
+    spoil(p, "journal", "0000000000000029.seg", 0, 900);
+}
+
 static const struct scene hard_scenes[] = {
-    {"wrong file", make_wrong_file, 1, -1, 40, false},
-    /* {"wrong file behind all", make_wrong_end, 1, -1, 50, false}, */
-    {"partly in a file", make_partly_in_file, 1, -1, 30, false},
-    {"newest partly in a file", make_newest_in_file, 1, -1, 30, false},
-    {"holes and strangers", make_holes, 1, -1, 20, false},
-    {"without headers", make_headless, 1, -1, 10, false},
-    {"at the limit", make_plain, 1, -1, 0, true},
+    {"wrong file", make_wrong_file, 1, -1, 40, false, NULL},
+    {"partly in a file", make_partly_in_file, 1, -1, 30, false, NULL},
+    {"newest partly in a file", make_newest_in_file, 1, -1, 30, false, NULL},
+    {"holes and strangers", make_holes, 1, -1, 20, false, NULL},
+    {"without headers", make_headless, 1, -1, 10, false, NULL},
+    {"headers lost later", make_small, 1, -1, 10, false, lose_headers},
+    {"at the limit", make_plain, 1, -1, 0, true, NULL},
 };
 #define HARD_SCENES (sizeof(hard_scenes) / sizeof(hard_scenes[0]))
 
@@ -306,7 +320,9 @@ static bool try_at(const struct scene *scene, const struct trouble *t, long at)
     crash_forget(); /* all of it is on the disk */
     crash.before = t->ship ? ship_now : NULL;
     crash_arm(t->mode, at, t->error);
+    meanwhile = scene->meanwhile;
     (void)live(&p, &options, scene->back);
+    meanwhile = NULL;
     fired = crash.fired;
     crash_close_all(base);
     if (t->power && !t->kill_first)
@@ -367,7 +383,8 @@ static void each_call_of_a_hard_state_fails(void **unused)
             try_all(&hard_scenes[s], &(struct trouble){.mode = FAULT_ONCE, .error = errors[e]}, 1);
             try_all(&hard_scenes[s], &(struct trouble){.mode = FAULT_EVER, .error = errors[e]}, 1);
         }
-        if (!hard_scenes[s].drop) /* how much is dropped depends on when it stops */
+        /* How much is dropped, and whether headers are lost, depends on when it stops. */
+        if (!hard_scenes[s].drop && !hard_scenes[s].meanwhile)
             try_all(&hard_scenes[s], &(struct trouble){.mode = FAULT_STOP, .error = EIO}, 1);
     }
 }

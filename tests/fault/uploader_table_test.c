@@ -739,6 +739,36 @@ static void drop_oldest_writes_the_gap_first(void **state)
     assert_int_equal(uploader_counters(up)->delivered_files, 2);
 }
 
+/* No line, no loss: the file is not deleted then, and may be sent. A deletion of which nobody knows how it ended is
+ * the end of this run. */
+static void without_its_line_nothing_is_dropped(void **state)
+{
+    struct uploader_options options = {.parallel = 1, .folder = FOLDER, .drop_oldest = true};
+    struct err err;
+
+    (void)state;
+    uploader_free(up);
+    up = uploader_new(&box, ws, NULL, &options, &err);
+    box_fail_what = "gap";
+    box_fail_kind = ERR_DENIED;
+    box_fail_times = 1;
+    box_levels[0] = box_levels[1] = LIMITS_REACHED;
+    box_add(1, 100, false);
+    delivered();
+    assert_string_equal(box_log, "done 1\n");
+    assert_int_equal(box_fail_times, 0);
+    assert_int_equal(uploader_counters(up)->dropped_files, 0);
+    box_fail_what = "done";
+    box_fail_kind = ERR_BROKEN;
+    box_fail_times = 1;
+    box_level = 0;
+    box_add(11, 100, false);
+    assert_false(uploader_step(up, true, 0, -1, &err));
+    assert_int_equal(err.kind, ERR_BROKEN);
+    assert_string_equal(box_log, "done 1\ngap-dropped 11\n");
+    assert_int_equal(uploader_counters(up)->dropped_files, 0);
+}
+
 static void what_lacks_only_its_confirmation_is_dropped_last(void **state)
 {
     struct err err;
@@ -890,6 +920,7 @@ int main(void)
         TEST(disk_trouble_is_local),
         TEST(a_broken_outbox_stops_for_good),
         TEST(drop_oldest_writes_the_gap_first),
+        TEST(without_its_line_nothing_is_dropped),
         TEST(what_lacks_only_its_confirmation_is_dropped_last),
         TEST(below_the_limit_nothing_is_dropped),
         TEST(wait_is_the_default_at_the_limit),
