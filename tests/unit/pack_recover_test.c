@@ -279,6 +279,23 @@ static void what_a_wrong_file_alone_held_is_counted(void **state)
     judge(p, 40);
 }
 
+/* The newest segment was lost with the power as well: what it would have carried is told, and not used again. */
+static void what_a_wrong_file_held_behind_all_segments_is_counted(void **state)
+{
+    struct pack_rig *p = *state;
+    char file[OUTBOX_NAME_SIZE];
+
+    file_of(p, 1, 90, file);
+    spoil(p, file);
+    segment(p, 1, 40);
+    start(p);
+    assert_int_equal(p->recovery.quarantined, 1);
+    assert_int_equal(gaps_readings(p->gaps), 50);
+    assert_int_equal(p->recovery.journal.promised_gaps, 1);
+    assert_int_equal(p->recovery.next_seq, 91);
+    assert_true(has_segment(p, 1)); /* packed again */
+}
+
 /* Ship checks it before the first try; the start does not read the whole backlog. */
 static void a_file_without_segments_is_not_read(void **state)
 {
@@ -558,6 +575,7 @@ int main(void)
         TEST(any_of_the_segments_may_be_back),
         TEST(a_wrong_file_is_packed_again),
         TEST(what_a_wrong_file_alone_held_is_counted),
+        TEST(what_a_wrong_file_held_behind_all_segments_is_counted),
         TEST(a_file_without_segments_is_not_read),
         TEST(any_number_of_files_may_wait),
         TEST(a_hole_between_segments_is_counted),
