@@ -18,6 +18,8 @@ static long fail_at; /* 0: none */
 static int fail_code;
 static bool memory; /* only allocations fail, or only the others */
 static bool came;
+static int written = -1; /* the file that was written to last */
+static bool lost;        /* and closing it failed */
 
 static bool hit(bool is_memory)
 {
@@ -69,12 +71,14 @@ int __wrap_fstatat64(int dirfd, const char *path, struct stat *st, int flags)
 
 ssize_t __wrap_write(int fd, const void *data, size_t len)
 {
+    written = fd;
     return hit(false) ? -1 : __real_write(fd, data, len);
 }
 
 int __wrap_close(int fd)
 {
     if (hit(false)) {
+        lost = lost || fd == written;
         (void)__real_close(fd);
         errno = fail_code;
         return -1;
@@ -176,12 +180,16 @@ static bool copy(void)
     struct kit_found found = {.seen = __real_calloc(KIT_SEQ_MAX, 1)};
     struct seq_ranges copied = {0};
     struct segment_info info;
-    bool ok = salvage_copy(&source, range, &header, copies, &info, &copied, &kit.err);
+    bool ok;
+
+    lost = false;
+    ok = salvage_copy(&source, range, &header, copies, &info, &copied, &kit.err);
 
     if (ok) {
         long left = fail_at;
 
         fail_at = 0;
+        assert_false(lost);
         assert_true(whole(&copied, range.first, range.end));
         kit_look_at(copies, info.name, range.end, &found);
         for (uint64_t seq = range.first; seq < range.end; seq++)
