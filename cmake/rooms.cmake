@@ -1,6 +1,21 @@
 # room(NAME ROOMS a b LIBS x y): src/NAME/*.c as the static library room_NAME. A room without a
 # source file yet is an empty interface, so that the rooms can grow independently. COLD: no reading passes through it,
 # so a release makes it small instead of fast.
+check_c_compiler_flag(-Oz HAVE_OZ)
+set(SMALL -Os)
+if(HAVE_OZ)
+  set(SMALL -Oz)
+endif()
+
+# cold(FILE...): the same for single files of a room that is fast otherwise: starts, repairs, readers of our own files.
+function(cold)
+  if(HARDENING)
+    foreach(file IN LISTS ARGN)
+      set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/${file} APPEND PROPERTY COMPILE_OPTIONS ${SMALL})
+    endforeach()
+  endif()
+endfunction()
+
 function(room name)
   cmake_parse_arguments(ARG "COLD" "" "ROOMS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
@@ -12,7 +27,7 @@ function(room name)
     set(kind INTERFACE)
   endif()
   if(ARG_COLD AND HARDENING AND sources)
-    target_compile_options(room_${name} PRIVATE -Os)
+    target_compile_options(room_${name} PRIVATE ${SMALL})
   endif()
   foreach(other IN LISTS ARG_ROOMS)
     target_link_libraries(room_${name} ${kind} room_${other})
