@@ -88,19 +88,18 @@ static int64_t days_of(int year, int month, int day)
 static bool plain_time(const char *text, int64_t *ret_us)
 {
     static const int lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int year, month, day, hour, minute, second, used = 0;
+    static const char shape[] = "dddd-dd-ddTdd:dd:dd";
+    int year, month, day, hour, minute, second;
     int64_t us = 0, unit = 100000;
-    char again[80];
 
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second,
-            &used) != 6 ||
-        used != 19)
-        return false;
-    (void)snprintf(again, sizeof(again), "%04d-%02d-%02dT%02d:%02d:%02d", year % 10000, month % 100,
-        day % 100, hour % 100, minute % 100, second % 100);
-    if (memcmp(again, text, 19) != 0 || year < 1 || month < 1 || month > 12 || day < 1 ||
-        day > lengths[month - 1] || (month == 2 && day == 29 && !leap(year)) || hour > 23 ||
-        minute > 59 || second > 59)
+    /* Letter by letter first: sscanf takes signs and blanks for digits. */
+    for (size_t i = 0; shape[i]; i++)
+        if (shape[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
+            return false;
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &year, &month, &day, &hour, &minute, &second) !=
+            6 ||
+        year < 1 || month < 1 || month > 12 || day < 1 || day > lengths[month - 1] ||
+        (month == 2 && day == 29 && !leap(year)) || hour > 23 || minute > 59 || second > 59)
         return false;
     text += 19;
     if (*text == '.') {
