@@ -38,6 +38,7 @@ struct item {
     struct call *call;
     int fd; /* -1: none */
     bool verified, probe, conflict, repaired;
+    bool dropped;         /* counted as lost already: only its deletion is still to come */
     unsigned attempts;    /* PUTs of this run */
     unsigned fails;       /* answers that made it wait, since the last change for the better */
     unsigned episode;     /* the number of the last outage it took part in */

@@ -124,24 +124,48 @@ static bool scan(struct uploader *u, int64_t now)
 
 /* --- when_full = drop_oldest --- */
 
-static bool drop_one(struct uploader *u, struct item *item, bool *ret_go_on)
+/* First the line, then the counters: from here on it counts as lost, and nothing of it is sent. */
+static bool count_dropped(struct uploader *u, struct item *item, struct err *err)
 {
-    struct err err = {.kind = ERR_NONE};
+    struct err why;
 
-    *ret_go_on = false;
-    if (!note_gap(u, item, GAP_DROPPED, &err) || !outbox_done(u->box, &item->entry, &err)) {
-        if (err.kind != ERR_BROKEN)
-            return true; /* no line, no loss; looked at again with the next step */
-        u->broken = err;
+    if (!note_gap(u, item, GAP_DROPPED, err))
         return false;
-    }
+    item->dropped = true;
     u->counters.dropped_files++;
     u->counters.dropped_readings += item_readings(item);
-    err_set(&err, ERR_FULL, 0, "%s dropped undelivered: the local store is full", item->entry.text);
-    add_event(u, UPLOADER_DROPPED, item, &err);
-    item->step = ITEM_GONE;
-    *ret_go_on = true;
+    err_set(&why, ERR_FULL, 0, "%s dropped undelivered: the local store is full", item->entry.text);
+    add_event(u, UPLOADER_DROPPED, item, &why);
     return true;
+}
+
+/* What fails is tried again with the next step. */
+static bool drop_one(struct uploader *u, struct item *item, bool *ret_go_on)
+{
+    bool was_dropped = item->dropped;
+    struct err err;
+
+    *ret_go_on =
+        (was_dropped || count_dropped(u, item, &err)) && outbox_done(u->box, &item->entry, &err);
+    if (*ret_go_on) {
+        item->step = ITEM_GONE;
+    } else if (err.kind == ERR_BROKEN) {
+        u->broken = err;
+        return false;
+    } else if (item->dropped && !was_dropped) {
+        add_event(u, UPLOADER_ALARM, item, &err);
+    }
+    return true;
+}
+
+/* Counted as lost, and not deleted yet. NULL: none. */
+static struct item *half_dropped(const struct uploader *u)
+{
+    for (size_t i = 0; i < u->queue.count; i++) {
+        if (u->queue.items[i].dropped)
+            return &u->queue.items[i];
+    }
+    return NULL;
 }
 
 /* What was answered with success and lacks only its confirmation comes last: it is most likely in the
@@ -153,7 +177,7 @@ static struct item *oldest_to_drop(const struct uploader *u)
     for (size_t i = 0; i < u->queue.count; i++) {
         struct item *item = &u->queue.items[i];
 
-        if (item->step != ITEM_WAITS)
+        if (item->step != ITEM_WAITS || item->dropped)
             continue;
         if (item->next == NEXT_SEND || item->next == NEXT_REPAIR)
             return item;
@@ -175,6 +199,9 @@ static bool drop_oldest(struct uploader *u, int64_t now)
 
     if (!u->options.drop_oldest || !limits || now < u->drop_us)
         return true;
+    item = half_dropped(u);
+    if (item && !drop_one(u, item, &go_on))
+        return false;
     level = limits_check(limits, now);
     u->dropping = level == LIMITS_REACHED || (u->dropping && level == LIMITS_HIGH);
     while (u->dropping && go_on && dropped < DROPS_A_STEP && (item = oldest_to_drop(u))) {
@@ -238,7 +265,8 @@ static struct item *pick(struct uploader *u, int64_t now)
     for (size_t i = 0; i < u->queue.count; i++) {
         struct item *item = &u->queue.items[i];
 
-        if (item->step != ITEM_WAITS || item->due_us > now || folder_awaited(u, item))
+        if (item->step != ITEM_WAITS || item->dropped || item->due_us > now ||
+            folder_awaited(u, item))
             continue;
         if (!ill)
             return item;
@@ -287,7 +315,8 @@ static int64_t next_due_us(const struct uploader *u)
     for (size_t i = 0; i < u->queue.count; i++) {
         const struct item *item = &u->queue.items[i];
 
-        if (item->step == ITEM_WAITS && item->due_us < due && !folder_awaited(u, item))
+        if (item->step == ITEM_WAITS && !item->dropped && item->due_us < due &&
+            !folder_awaited(u, item))
             due = item->due_us;
     }
     if (ill && due < u->health.probe_us)
@@ -352,6 +381,8 @@ static void refresh_counters(struct uploader *u)
     for (size_t i = 0; i < u->queue.count; i++) {
         const struct item *item = &u->queue.items[i];
 
+        if (item->dropped)
+            continue;
         c->in_flight += item_in_flight(item);
         c->waiting_files++;
         c->held_files += held(item, now);
@@ -440,11 +471,12 @@ const struct err *uploader_error(const struct uploader *u)
 int64_t uploader_retry_us(const struct uploader *u)
 {
     bool probing;
-    int64_t left;
+    int64_t due, left;
 
     if (u->queue.count == 0 || in_flight(u, &probing))
         return 0;
-    left = next_due_us(u) - clock_mono_us();
+    due = next_due_us(u);
+    left = due == INT64_MAX ? 0 : due - clock_mono_us();
     return left > 0 ? left : 0;
 }
 

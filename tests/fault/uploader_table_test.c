@@ -766,7 +766,37 @@ static void without_its_line_nothing_is_dropped(void **state)
     assert_false(uploader_step(up, true, 0, -1, &err));
     assert_int_equal(err.kind, ERR_BROKEN);
     assert_string_equal(box_log, "done 1\ngap-dropped 11\n");
-    assert_int_equal(uploader_counters(up)->dropped_files, 0);
+    assert_int_equal(uploader_counters(up)->dropped_files, 1); /* its line stands */
+}
+
+/* Counted as lost, so it must not arrive as well, whatever its deletion meets. */
+static void what_is_counted_as_dropped_is_not_sent(void **state)
+{
+    struct uploader_options options = {.parallel = 1, .folder = FOLDER, .drop_oldest = true};
+    struct err err;
+
+    (void)state;
+    uploader_free(up);
+    up = uploader_new(&box, ws, NULL, &options, &err);
+    box_fail_what = "done"; /* a full disk without room for the deletion */
+    box_fail_kind = ERR_FULL;
+    box_fail_times = -1;
+    box_levels[0] = LIMITS_REACHED;
+    box_add(1, 100, false);
+    run_ms(200);
+    assert_string_equal(box_log, "gap-dropped 1\n");
+    assert_int_equal(server_count(server, "PUT", "/fs/files/"), 0);
+    assert_int_equal(seen[UPLOADER_DROPPED], 1);
+    assert_int_equal(seen[UPLOADER_ALARM], 1);
+    assert_int_equal(uploader_counters(up)->dropped_readings, 10);
+    assert_int_equal(uploader_counters(up)->waiting_readings, 0);
+    box_fail_times = 0; /* room again, and no limit is reached any more */
+    box_add(11, 100, false);
+    delivered();
+    assert_string_equal(box_log, "gap-dropped 1\ndone 1\ndone 11\n");
+    assert_int_equal(server_count(server, "PUT", "/fs/files/"), 1);
+    assert_int_equal(seen[UPLOADER_ALARM], 1);
+    assert_int_equal(uploader_counters(up)->dropped_files, 1);
 }
 
 static void what_lacks_only_its_confirmation_is_dropped_last(void **state)
@@ -921,6 +951,7 @@ int main(void)
         TEST(a_broken_outbox_stops_for_good),
         TEST(drop_oldest_writes_the_gap_first),
         TEST(without_its_line_nothing_is_dropped),
+        TEST(what_is_counted_as_dropped_is_not_sent),
         TEST(what_lacks_only_its_confirmation_is_dropped_last),
         TEST(below_the_limit_nothing_is_dropped),
         TEST(wait_is_the_default_at_the_limit),
