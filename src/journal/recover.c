@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "journal/bytes.h"
+#include "journal/carrier.h"
 #include "journal/guess.h"
+#include "journal/named.h"
 #include "state/quarantine.h"
 
 #include <errno.h>
@@ -14,7 +16,6 @@
 
 #define COPY_BYTES (1024U * 1024U)
 #define KEEP_BYTES (1024U * 1024U) /* of a damaged range, for quarantine/ */
-#define NAMED_MAX (1U << 22)       /* no writer of ours makes so many series: not looked after */
 
 struct recovery {
     const struct state *state;
@@ -41,9 +42,8 @@ struct rewrite {
     uint64_t at;       /* bytes of the copy, those in `out` included */
     uint64_t group_at; /* where the group that is being copied begins in the copy */
     uint64_t next_seq, readings;
-    bool torn;      /* a hole in the last group was met: names may have been in it */
-    uint8_t *named; /* of each series: its name was met */
-    uint32_t named_size;
+    bool torn; /* a hole in the last group was met: names may have been in it */
+    struct named named;
 };
 
 static bool covered(const struct recovery *r, uint64_t first_seq, uint64_t end_seq)
@@ -122,8 +122,17 @@ static bool check_instance(struct recovery *r, const struct segment_info *info, 
     return true;
 }
 
+/* What it held is counted, and its numbers are not used again: of the newest one nothing else says how far
+ * they got. Without room for a carrier this start alone knows. */
+static bool carry(
+    struct recovery *r, const struct segment_info *info, uint64_t end, struct err *err)
+{
+    return !info->newest || end == info->first_seq || !r->state->instance_known ||
+           carrier_write(r->state, r->limits, end, err) || err->kind == ERR_FULL;
+}
+
 /* The whole file, the gap first. Of the newest one, whose end no other segment tells, what it seems to
- * hold: those numbers are not used again either. */
+ * hold. */
 static bool set_segment_aside(struct recovery *r, const struct segment_info *info, struct err *err)
 {
     struct gap gap = {
@@ -141,7 +150,7 @@ static bool set_segment_aside(struct recovery *r, const struct segment_info *inf
     gap.readings = end - info->first_seq;
     if (end > r->ret->next_seq)
         r->ret->next_seq = end;
-    if (!write_gap(r, &gap, err) ||
+    if (!write_gap(r, &gap, err) || !carry(r, info, end, err) ||
         !quarantine_file(r->state, r->limits, r->state->journal, info->name, LIMITS_JOURNAL, err))
         return false;
     r->ret->set_aside++;
@@ -296,47 +305,16 @@ static bool copy_hole(struct rewrite *w, const struct scan_hole *hole, struct er
     return true;
 }
 
-static bool note_names(struct rewrite *w, const struct segment_frame *f, struct err *err)
-{
-    struct span asset, datastream;
-    uint32_t number;
-    size_t at = 0;
-
-    while (scan_names_next(f, &at, &number, &asset, &datastream)) {
-        if (number >= NAMED_MAX)
-            continue;
-        if (number >= w->named_size) {
-            uint32_t size = number < 512 ? 1024 : number * 2;
-            uint8_t *more = realloc(w->named, size);
-
-            if (!more)
-                return err_set(err, ERR_FULL, ENOMEM, "no memory for %u series", size);
-            memset(more + w->named_size, 0, size - w->named_size);
-            w->named = more;
-            w->named_size = size;
-        }
-        w->named[number] = 1;
-    }
-    return true;
-}
-
-static bool row_has_name(const struct rewrite *w, const struct segment_frame *f, uint32_t i)
-{
-    uint32_t series = get_u32(f->payload + 8 + 16 * (size_t)get_u32(f->payload) + 4 * (size_t)i);
-
-    return series >= NAMED_MAX || (series < w->named_size && w->named[series]);
-}
-
 /* Rows of the last group whose names did not reach the disk are torn like the rest of it. Packed as
  * they are they would be counted as promised readings. */
 static bool copy_torn_rows(struct rewrite *w, const struct segment_frame *f, struct err *err)
 {
     for (uint32_t from = 0, to; from < f->rows; from = to) {
-        bool named = row_has_name(w, f, from);
+        bool named = named_row(&w->named, f, from);
         struct scan_hole hole = {.from_seq = f->seq + from};
 
         to = from + 1;
-        while (to < f->rows && row_has_name(w, f, to) == named)
+        while (to < f->rows && named_row(&w->named, f, to) == named)
             to++;
         hole.to_seq = f->seq + to - 1;
         hole.bytes = 20 * (uint64_t)(to - from);
@@ -351,7 +329,7 @@ static bool copy_item(
 {
     if (event == SCAN_HOLE)
         return copy_hole(w, &item->hole, err);
-    if (item->frame.type == SEGMENT_NAMES && !note_names(w, &item->frame, err))
+    if (item->frame.type == SEGMENT_NAMES && !named_note(&w->named, &item->frame, err))
         return false;
     if (item->frame.type == SEGMENT_ROWS && w->torn)
         return copy_torn_rows(w, &item->frame, err);
@@ -462,7 +440,7 @@ static bool rewrite(struct recovery *r, struct segment_info *info, struct err *e
     file_drop(w.from);
     file_drop(w.to);
     buf_done(&w.out);
-    free(w.named);
+    named_done(&w.named);
     return ok;
 }
 

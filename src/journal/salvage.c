@@ -3,52 +3,13 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "journal/bytes.h"
+#include "journal/named.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define OUT_BYTES (1024U * 1024U)
-#define NAMED_MAX (1U << 22) /* no writer of ours makes so many series */
-
-/* --- which series have a name --- */
-
-struct named {
-    uint8_t *items;
-    uint32_t size;
-};
-
-static bool note_names(struct named *named, const struct segment_frame *f, struct err *err)
-{
-    struct span asset, datastream;
-    uint32_t number;
-    size_t at = 0;
-
-    while (scan_names_next(f, &at, &number, &asset, &datastream)) {
-        if (number >= NAMED_MAX)
-            continue;
-        if (number >= named->size) {
-            uint32_t size = number < 512 ? 1024 : number * 2;
-            uint8_t *more = realloc(named->items, size);
-
-            if (!more)
-                return err_set(err, ERR_FULL, ENOMEM, "no memory for %u series", size);
-            memset(more + named->size, 0, size - named->size);
-            named->items = more;
-            named->size = size;
-        }
-        named->items[number] = 1;
-    }
-    return true;
-}
-
-static bool has_name(const struct named *named, const struct segment_frame *f, uint32_t row)
-{
-    uint32_t all = get_u32(f->payload);
-    uint32_t series = get_u32(f->payload + 8 + 16 * (size_t)all + 4 * (size_t)row);
-
-    return series < named->size && named->items[series];
-}
 
 /* The rows from *at on that are in the range and alike in having a name or not. */
 static bool next_rows(const struct named *named, const struct segment_frame *f,
@@ -59,10 +20,10 @@ static bool next_rows(const struct named *named, const struct segment_frame *f,
     if (*at >= f->rows || f->seq + *at >= range.end)
         return false;
     *ret_from = *at;
-    *ret_named = has_name(named, f, *at);
+    *ret_named = named_row(named, f, *at);
     do
         (*at)++;
-    while (*at < f->rows && f->seq + *at < range.end && has_name(named, f, *at) == *ret_named);
+    while (*at < f->rows && f->seq + *at < range.end && named_row(named, f, *at) == *ret_named);
     return true;
 }
 
@@ -113,7 +74,7 @@ static bool note_frame(
     if (end > look->end_seq)
         look->end_seq = end;
     if (f->type == SEGMENT_NAMES)
-        return note_names(named, f, err);
+        return named_note(named, f, err);
     return f->type != SEGMENT_ROWS || note_rows(look, named, f, err);
 }
 
@@ -150,7 +111,7 @@ static bool look_through(struct scan *scan, struct salvage_look *look, struct er
         else if (ok && event == SCAN_FRAME)
             ok = note_frame(look, &named, &item.frame, err);
     }
-    free(named.items);
+    named_done(&named);
     return ok;
 }
 
@@ -286,7 +247,7 @@ static bool copy_names(struct copy *c, const struct segment_frame *f, struct err
         return false;
     memcpy(to, f->payload, f->payload_len);
     put_frame(c, SEGMENT_NAMES, seq, f->received_us, f->payload_len);
-    return note_names(&c->named, f, err);
+    return named_note(&c->named, f, err);
 }
 
 static bool put_header(struct copy *c, struct err *err)
@@ -361,7 +322,7 @@ bool salvage_copy(const struct salvage_source *source, struct seq_range range,
         ok = false;
     scan_close(scan);
     buf_done(&c.out);
-    free(c.named.items);
+    named_done(&c.named);
     info.bytes = c.bytes;
     info.header = c.header;
     if (ok)

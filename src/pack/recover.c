@@ -4,15 +4,15 @@
  *
  *   outbox/ synced -> names checked -> identity -> files that meet a segment verified (a wrong one
  * is counted, then set aside) -> holes counted -> P4 finished for closed segments -> unsealed ones
- *   rewritten -> next number known -> P4 for the newest, after a newer one exists -> both synced
+ *   rewritten -> next number known -> P4 for the newest, and wrong files that reach behind it, after a
+ *   newer one exists -> both synced
  *
  * Files of another instance (copied in by hand) are sent like any other, but say nothing about our
  * sequence numbers.
  */
 #include "pack/build.h"
 
-#include "base/clock.h"
-#include "base/rng.h"
+#include "journal/carrier.h"
 #include "state/quarantine.h"
 
 #include <errno.h>
@@ -34,10 +34,12 @@ struct recovery {
     struct gaps *gaps;
     struct outbox box;
     struct outbox_list files;
+    size_t wrong_count; /* the first of `files`: counted, and still to be set aside */
     struct segment_list segments;
     struct ranges covered; /* what good files of ours hold */
     struct ranges lost;    /* what has been written to gaps.log */
     uint64_t next_seq;     /* one past the highest number in a name */
+    bool carried;          /* a segment says so */
     struct pack_recovery result;
 };
 
@@ -274,22 +276,31 @@ static bool meets_segment(const struct recovery *r, const struct file_name *name
     return false;
 }
 
-/* What the segments still hold of it is packed again; the rest is a loss. Pieces between two
- * segments are left to count_holes, which would meet them again at the next start. */
 static bool set_wrong_aside(struct recovery *r, const struct outbox_entry *entry, struct err *err)
 {
-    uint64_t first = entry->name.first_seq, end = entry->name.last_seq + 1;
-    const struct segment_info *oldest = &r->segments.items[0];
-    const struct segment_info *newest = &r->segments.items[r->segments.count - 1];
-
-    if (first < oldest->first_seq &&
-        !lose(r, first, oldest->first_seq, GAP_DAMAGED, entry->text, err))
-        return false;
-    if (end > end_of(newest) && !lose(r, end_of(newest), end, GAP_DAMAGED, entry->text, err))
-        return false;
     if (!outbox_quarantine(&r->box, entry, err))
         return false;
     r->result.quarantined++;
+    return true;
+}
+
+/* What the segments still hold of it is packed again; the rest is a loss. Pieces between two segments are
+ * left to count_holes, which would meet them again at the next start. How far the newest segment reaches
+ * is known later, and the name of a file that reaches behind it may be all that says how far the numbers
+ * got: it stays until a segment says so too (finish_wrong). */
+static bool handle_wrong(struct recovery *r, const struct outbox_entry *entry, struct err *err)
+{
+    const struct file_name *name = &entry->name;
+    const struct segment_info *oldest = &r->segments.items[0];
+    const struct segment_info *newest = &r->segments.items[r->segments.count - 1];
+
+    r->result.files--;
+    if (name->first_seq < oldest->first_seq &&
+        !lose(r, name->first_seq, oldest->first_seq, GAP_DAMAGED, entry->text, err))
+        return false;
+    if (name->last_seq < newest->first_seq)
+        return set_wrong_aside(r, entry, err);
+    r->files.items[r->wrong_count++] = *entry;
     return true;
 }
 
@@ -319,9 +330,8 @@ static bool check_files(struct recovery *r, struct err *err)
                 return false;
             continue;
         }
-        if (!set_wrong_aside(r, entry, err))
+        if (!handle_wrong(r, entry, err))
             return false;
-        r->result.files--;
     }
     return true;
 }
@@ -386,26 +396,18 @@ static bool skip_settled(void *context, uint64_t first_seq, uint64_t end_seq)
     return true;
 }
 
-/* An empty segment that carries the next number; journal_open puts the active one in its place. */
-static bool write_carrier(struct recovery *r, struct err *err)
+/* A segment that carries the next number, once. */
+static bool carry(struct recovery *r, struct err *err)
 {
-    struct segment_header header = {
-        .version = 1, .first_seq = r->result.next_seq, .created_us = clock_wall_us()};
-    uint8_t bytes[SEGMENT_HEADER_BYTES];
-    char name[SEGMENT_NAME_SIZE];
-
-    memcpy(header.instance, r->st->instance, sizeof(header.instance));
-    if (!rng_secure(&header.salt, sizeof(header.salt), err))
-        return false;
-    segment_header_put(bytes, &header);
-    segment_name(name, header.first_seq);
-    if (!file_write_whole(r->st->journal, name, bytes, sizeof(bytes), err)) {
+    if (r->carried)
+        return true;
+    if (!carrier_write(r->st, r->limits, r->result.next_seq, err)) {
         /* 64 bytes on a full disk: the reserve is there for this too. */
         if (err->kind != ERR_FULL || !outbox_drop_reserve(&r->box, err) ||
-            !file_write_whole(r->st->journal, name, bytes, sizeof(bytes), err))
+            !carrier_write(r->st, r->limits, r->result.next_seq, err))
             return false;
     }
-    limits_add(r->limits, LIMITS_JOURNAL, sizeof(bytes));
+    r->carried = true;
     return true;
 }
 
@@ -425,7 +427,23 @@ static bool finish_newest(struct recovery *r, struct err *err)
         s->end_seq = r->result.journal.next_seq;
     if (!is_touched(&r->covered, s->first_seq, s->end_seq))
         return true;
-    return write_carrier(r, err) && finish_segment(r, s, err);
+    return carry(r, err) && finish_segment(r, s, err);
+}
+
+static bool finish_wrong(struct recovery *r, struct err *err)
+{
+    uint64_t end = r->result.journal.next_seq;
+
+    for (size_t i = 0; i < r->wrong_count; i++) {
+        const struct outbox_entry *entry = &r->files.items[i];
+        uint64_t first = entry->name.first_seq > end ? entry->name.first_seq : end;
+
+        if (!lose_uncovered(
+                r, &r->covered, first, entry->name.last_seq + 1, GAP_DAMAGED, entry->text, err) ||
+            (r->result.next_seq > end && !carry(r, err)) || !set_wrong_aside(r, entry, err))
+            return false;
+    }
+    return true;
 }
 
 /* --- all of it --- */
@@ -448,7 +466,8 @@ static bool recover(struct recovery *r, struct err *err)
     result->journal.gaps += gaps;
     result->journal.promised_gaps += promised_gaps;
     result->next_seq = journal.next_seq > r->next_seq ? journal.next_seq : r->next_seq;
-    return finish_newest(r, err) && file_sync(r->st->outbox, err) && file_sync(r->st->journal, err);
+    return finish_newest(r, err) && finish_wrong(r, err) && file_sync(r->st->outbox, err) &&
+           file_sync(r->st->journal, err);
 }
 
 bool pack_recover(struct state *st, struct limits *limits, struct gaps *gaps,
