@@ -40,7 +40,7 @@ struct board_file {
     uint64_t bytes;
     int64_t created_wall_us; /* first reading */
     int64_t changed_wall_us; /* when it came into this state */
-    int64_t took_us;         /* delivered: first try to confirmed */
+    int64_t took_us;         /* delivered: last try to confirmed */
     unsigned attempts;
     enum board_file_state state;
 };

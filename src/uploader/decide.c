@@ -204,6 +204,7 @@ static bool send_file(struct uploader *u, struct item *item)
     path_of(u, item, false, path);
     u->counters.attempts++;
     u->counters.retries += item->attempts++ > 0;
+    item->sent_us = clock_mono_us();
     item->call =
         files_put_start(u->ws, path, item->fd, item->entry.bytes, item->next == NEXT_REPAIR, &err);
     if (!item->call)
@@ -234,8 +235,8 @@ bool item_begin(struct uploader *u, struct item *item)
     struct err err;
 
     item->probe = u->health.ill.kind != ERR_NONE;
-    if (item->started_us == 0) {
-        item->started_us = clock_mono_us();
+    if (!item->begun) {
+        item->begun = true;
         item->begun_delivered = u->counters.delivered_files;
     }
     if (!item->verified) {

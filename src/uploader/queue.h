@@ -37,7 +37,7 @@ struct item {
     enum item_next next;
     struct call *call;
     int fd; /* -1: none */
-    bool verified, probe, conflict, repaired;
+    bool begun, verified, probe, conflict, repaired;
     bool dropped;         /* counted as lost already: only its deletion is still to come */
     unsigned attempts;    /* PUTs of this run */
     unsigned fails;       /* answers that made it wait, since the last change for the better */
@@ -47,7 +47,7 @@ struct item {
     unsigned bad;         /* INPUT answers */
     uint64_t begun_delivered; /* files delivered before its first try */
     bool bad_named;           /* one of them named this file */
-    int64_t bad_us, started_us, due_us;
+    int64_t bad_us, sent_us, due_us; /* sent: when the last PUT began */
 };
 
 struct queue {

@@ -71,7 +71,7 @@ void add_event(struct uploader *u, enum uploader_event_kind kind, const struct i
     event = &u->events[(u->first_event + u->event_count++) % EVENTS_MAX];
     *event = (struct uploader_event){.kind = kind, .entry = item->entry};
     event->attempts = item->attempts;
-    event->took_us = item->started_us ? clock_mono_us() - item->started_us : 0;
+    event->took_us = item->sent_us ? clock_mono_us() - item->sent_us : 0;
     event->repaired = item->repaired;
     event->was_there = item->conflict;
     event->err = *err;

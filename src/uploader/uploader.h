@@ -61,7 +61,7 @@ enum uploader_event_kind {
 struct uploader_event {
     enum uploader_event_kind kind;
     struct outbox_entry entry;
-    int64_t took_us; /* first attempt of this try to confirmed */
+    int64_t took_us; /* begin of the last attempt to now; 0: none */
     unsigned attempts;
     bool repaired, was_there;
     struct err err;
