@@ -1,5 +1,5 @@
-# embed(TARGET FILE NAME): the bytes of FILE as `const unsigned char NAME[]` and `NAME_bytes` in
-# TARGET, made at build time by CMake itself. In script mode (cmake -P) this file does the work.
+# embed(TARGET FILE NAME): FILE, as gzip makes it small, as `const unsigned char NAME[]` and `NAME_bytes`
+# in TARGET, made at build time by CMake itself. In script mode (cmake -P) this file does the work.
 if(CMAKE_SCRIPT_MODE_FILE)
   file(READ ${FILE} hex HEX)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
@@ -12,11 +12,13 @@ if(CMAKE_SCRIPT_MODE_FILE)
 endif()
 
 set(EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
+find_program(GZIP gzip REQUIRED)
 
 function(embed target file name)
   set(out ${CMAKE_CURRENT_BINARY_DIR}/embedded/${name}.c)
   add_custom_command(OUTPUT ${out}
-    COMMAND ${CMAKE_COMMAND} -DFILE=${CMAKE_CURRENT_SOURCE_DIR}/${file} -DOUT=${out} -DNAME=${name}
+    COMMAND sh -c "'${GZIP}' -9nc '${CMAKE_CURRENT_SOURCE_DIR}/${file}' >'${out}.gz'"
+    COMMAND ${CMAKE_COMMAND} -DFILE=${out}.gz -DOUT=${out} -DNAME=${name}
       -P ${EMBED_SCRIPT}
     DEPENDS ${file} ${EMBED_SCRIPT} VERBATIM
     COMMENT "Embedding ${file}")

@@ -73,14 +73,15 @@ static bool make_home(struct status_http *h, struct err *err)
 {
     unsigned char random[(NONCE_SIZE - 1) / 2];
     char nonce[NONCE_SIZE], policy[320];
-    struct span rest = {(const char *)status_page, status_page_bytes};
-    struct buf page;
+    struct buf plain, page;
+    struct span rest;
 
-    if (!rng_secure(random, sizeof(random), err))
+    if (!rng_secure(random, sizeof(random), err) || !page_text(&plain, err))
         return false;
     for (size_t i = 0; i < sizeof(random); i++)
         (void)snprintf(nonce + 2 * i, 3, "%02x", random[i]);
-    buf_init(&page, status_page_bytes + 1024);
+    rest = (struct span){plain.data, plain.len};
+    buf_init(&page, plain.len + 1024);
     while (rest.len) {
         const char *mark = memmem(rest.data, rest.len, NONCE_MARK, strlen(NONCE_MARK));
         size_t len = mark ? (size_t)(mark - rest.data) : rest.len;
@@ -94,6 +95,7 @@ static bool make_home(struct status_http *h, struct err *err)
             rest.len -= strlen(NONCE_MARK);
         }
     }
+    buf_done(&plain);
     if (!buf_check(&page, "the status page", err)) {
         buf_done(&page);
         return false;
