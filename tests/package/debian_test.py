@@ -1,11 +1,14 @@
 """The Debian package in a clean tree: installed, run, upgraded, removed, purged."""
 import glob
+import hashlib
+import io
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import tarfile
 
 import plant
 import tree
@@ -154,8 +157,14 @@ def check_purge(place):
 def the_bill_names_what_the_package_needs():
     """The bill of materials comes from the program, Depends from dpkg-shlibdeps: they must agree."""
     deb = package()
-    program = os.path.join(tree.ROOT, "build/package/amd64/volume-uploader")
-    bill = json.loads(tree.sh([os.path.join(tree.ROOT, "scripts/sbom"), program]))
+    with open(deb.removesuffix(".deb") + ".cdx.json", encoding="utf-8") as file:
+        bill = json.load(file)
+    about = bill["metadata"]["component"]
+    inside = tarfile.open(fileobj=io.BytesIO(subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], capture_output=True,
+                                                            check=True).stdout))
+    program = inside.extractfile("./usr/bin/volume-uploader").read()
+    if about["hashes"][0]["content"] != hashlib.sha256(program).hexdigest() or "_" + about["version"] + "-" not in deb:
+        tree.fail(f"the bill is of another program: {about}")
     (own,) = bill["dependencies"]
     listed = {re.match(r"pkg:deb/debian/([^@]+)@", reference)[1] for reference in own["dependsOn"]}
     depends = {part.split()[0] for part in tree.sh(["dpkg-deb", "-f", deb, "Depends"]).strip().split(", ")}
