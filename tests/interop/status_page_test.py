@@ -14,7 +14,8 @@ except ImportError as missing:
     print(f"not there: {missing}")
     sys.exit(77)
 
-from plant import Feeder, Place, fail, free_port
+from plant import Feeder, Place, fail, free_port, line_of
+from table_rig import LOADERS, TABLE, set_up
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if not CHROMIUM:
@@ -39,6 +40,17 @@ CONTRAST = """() => {
   }
   return worst;
 }"""
+
+
+# Texts that are cut off: the words of a stop of the way, a table that has to be pushed sideways on a phone.
+CUT = """phone => [...document.querySelectorAll('.stop *, .meta *, .axis *' + (phone ? ', .scroll' : ''))]
+  .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.id + ' ' + e.textContent.slice(0, 60))"""
+
+
+class OddFeeder(Feeder):
+    """One line in a thousand is none of ours, and long."""
+    def line(self, n):
+        return (b"no line of ours, " + 20 * b"and longer " + b"\n" if n % 1000 == 0 else b"") + line_of(n)
 
 
 def number(page, selector):
@@ -68,6 +80,9 @@ def watch(browser, port, said, **options):
 def check_fits(page, what):
     if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
         fail(f"{what}: wider than the screen")
+    cut = page.evaluate(CUT, page.viewport_size["width"] < 500)
+    if cut:
+        fail(f"{what}: cut off: {cut}")
     ratio, where = page.evaluate(CONTRAST)
     if ratio < 4.5:
         fail(f"{what}: contrast {ratio:.2f} of '{where}'")
@@ -87,14 +102,21 @@ def numbers_and_outage(page, place):
           page.inner_text("#clock") != before[1])
     if not page.inner_text("#headline").startswith("All is well"):
         fail(f"not well: {page.inner_text('#headline')}")
+    # What is read aloud is the state, not each second's numbers.
+    aloud, headline = page.text_content("[role=status]"), page.inner_text("#headline")
+    until(page, "another number", 10, lambda: page.inner_text("#headline") != headline)
+    if not aloud.startswith("All is well") or page.text_content("[role=status]") != aloud:
+        fail(f"read aloud: '{aloud}', then '{page.text_content('[role=status]')}'")
     place.faults("* /api/2.0/fs/* status=503")
     began = time.monotonic()
     until(page, "the outage", 10, lambda: "503" in page.inner_text("#troubles"))
+    if "fail" not in page.text_content("[role=status]"):
+        fail("the outage is not read aloud")
     print(f"the outage was on the page after {time.monotonic() - began:.1f} s")
     if "is-warning" not in page.get_attribute("#s-volume", "class") or "off" not in page.get_attribute("#pipe2", "class"):
         fail("the picture does not show where it is stuck")
     place.faults("", "DELETE")
-    until(page, "the end of the outage", 60, lambda: page.locator("#troubles li").count() == 0)
+    until(page, "the end of the outage", 60, lambda: page.locator("#troubles .is-warning").count() == 0)
 
 
 def keyboard(page):
@@ -115,9 +137,11 @@ def main():
     folder = os.environ.get("SCREENSHOTS", place.directory)
     try:
         place.emulate()
-        feeder = Feeder(rate=3000)
+        set_up(place, LOADERS["auto loader"])
+        feeder = OddFeeder(rate=3000)
         feeder.start()
-        run = place.run(feeder.port, VOLUME_UPLOADER_STATUS_LISTEN=f"127.0.0.1:{port}")
+        run = place.run(feeder.port, VOLUME_UPLOADER_STATUS_LISTEN=f"127.0.0.1:{port}", DATABRICKS_DELTA_TABLE=TABLE,
+                        **LOADERS["auto loader"])
         place.wait_port(port, run)
         with sync_playwright() as p:
             browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -138,7 +162,7 @@ def main():
             for name, options in (("dark", {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}),
                                   ("phone", {"viewport": {"width": 375, "height": 812}, "has_touch": True})):
                 other = watch(browser, port, said, **options)
-                until(other, "numbers", 10, lambda: number(other, "#b-delivered") > 0)
+                until(other, "numbers", 10, lambda: number(other, "#b-delivered") > 0 and "#" in other.inner_text("#table-b"))
                 other.click("#settings summary")
                 check_fits(other, name)
                 other.screenshot(path=f"{folder}/{name}.png", full_page=True)
