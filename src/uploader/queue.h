@@ -45,8 +45,8 @@ struct item {
     unsigned episodes;    /* how many in a row it began or shared, while others were delivered */
     unsigned unconfirmed; /* 2xx in a row that HEAD did not confirm */
     unsigned bad;         /* INPUT answers */
-    uint64_t begun_delivered; /* files delivered before its first try */
-    bool bad_named;           /* one of them named this file */
+    uint64_t begun_delivered;        /* files delivered before its first try */
+    bool bad_named;                  /* one of them named this file */
     int64_t bad_us, sent_us, due_us; /* sent: when the last PUT began */
 };
 
