@@ -6,6 +6,7 @@
 
 #define FILES_SHOWN 8U
 #define FIELDS_MAX 8U
+#define PAST_BESIDE 32U /* columns of a line of the past for its name and its highest value */
 #define BOLD "\033[1m"
 #define DIM "\033[2m"
 #define RED "\033[31m"
@@ -87,9 +88,14 @@ static double rate_of(struct span lines, const char *key)
 
 /* --- writing --- */
 
+static bool room(const struct draw *d, unsigned lines)
+{
+    return d->screen->height == 0 || d->used + lines < d->screen->height;
+}
+
 static void tone(struct draw *d, const char *code)
 {
-    if (d->screen->color)
+    if (d->screen->color && room(d, 1))
         buf_add_text(d->out, code);
 }
 
@@ -103,7 +109,7 @@ static void put_span(struct draw *d, struct span text)
     for (size_t i = 0; i < shown.len; i++) {
         bool begins = ((unsigned char)shown.data[i] & 0xc0) != 0x80;
 
-        if (begins && d->column >= d->screen->width)
+        if (!room(d, 1) || (begins && d->column >= d->screen->width))
             break;
         d->column += begins;
         buf_add_byte(d->out, (uint8_t)shown.data[i]);
@@ -126,24 +132,50 @@ static void put(struct draw *d, const char *fmt, ...)
 /* Blanks up to a column. */
 static void go_to(struct draw *d, unsigned column)
 {
-    while (d->column < column && d->column < d->screen->width) {
+    while (room(d, 1) && d->column < column && d->column < d->screen->width) {
         buf_add_byte(d->out, ' ');
         d->column++;
     }
 }
 
-static bool room(const struct draw *d, unsigned lines)
-{
-    return d->screen->height == 0 || d->used + lines < d->screen->height;
-}
-
+/* A line that the terminal has no room for is none: it would push the first ones away. */
 static void end_line(struct draw *d)
 {
+    if (!room(d, 1))
+        return;
     if (d->screen->color)
         buf_add_text(d->out, PLAIN "\033[K");
     buf_add_byte(d->out, '\n');
     d->used++;
     d->column = 0;
+}
+
+/* Goes on in the next line, below `indent`, at a blank; a word wider than the screen is cut. */
+static void put_wrapped(struct draw *d, struct span text, unsigned indent, const char *code)
+{
+    tone(d, code);
+    while (text.len) {
+        size_t len = d->screen->width > d->column ? d->screen->width - d->column : 0;
+        bool fits = len >= text.len;
+
+        if (fits)
+            len = text.len;
+        while (!fits && len && text.data[len] != ' ')
+            len--;
+        while (!fits && len < text.len && text.data[len] != ' ')
+            len++;
+        put_span(d, (struct span){text.data, len});
+        text.data += len;
+        text.len -= len;
+        if (text.len == 0)
+            break;
+        text.data++;
+        text.len--;
+        end_line(d);
+        go_to(d, indent);
+        tone(d, code);
+    }
+    end_line(d);
 }
 
 /* --- parts --- */
@@ -168,9 +200,7 @@ static void draw_head(struct draw *d)
     put_span(d, field_of(d->lines, "state_dir"));
     end_line(d);
     tone(d, BOLD);
-    tone(d, level_tone(field_of(d->lines, "level")));
-    put_span(d, field_of(d->lines, "headline"));
-    end_line(d);
+    put_wrapped(d, field_of(d->lines, "headline"), 0, level_tone(field_of(d->lines, "level")));
     end_line(d);
 }
 
@@ -181,15 +211,14 @@ static void draw_troubles(struct draw *d)
     bool any = false;
 
     while (next_line(&rest, fields, &count)) {
-        if (count < 4 || !span_is(fields[0], "trouble") || !room(d, 4))
+        /* The worst one in any case, the others when the way and the books stay on the screen. */
+        if (count < 4 || !span_is(fields[0], "trouble") || !room(d, any ? 14 : 4))
             continue;
         tone(d, level_tone(fields[1]));
         put(d, "! ");
-        put_span(d, fields[2]);
-        end_line(d);
-        put(d, "  ");
-        put_span(d, fields[3]);
-        end_line(d);
+        put_wrapped(d, fields[2], 2, level_tone(fields[1]));
+        go_to(d, 2);
+        put_wrapped(d, fields[3], 2, PLAIN);
         any = true;
     }
     if (any)
@@ -202,13 +231,10 @@ static void draw_stop(struct draw *d, const char *name, const char *state, const
     put(d, "  ");
     tone(d, BOLD);
     put(d, "%-8s", name);
-    go_to(d, 11);
-    put(d, "%14s ", number);
+    put(d, "%12s ", number);
     tone(d, PLAIN);
-    put(d, "%s", unit);
-    go_to(d, 48);
-    put(d, "%s", state);
-    go_to(d, 62);
+    put(d, "%-18s ", unit);
+    put(d, "%-11s ", state);
     tone(d, DIM);
     put(d, "%s", more);
     end_line(d);
@@ -218,6 +244,7 @@ static void draw_way(struct draw *d)
 {
     struct span l = d->lines;
     char number[32], bytes[32], text[400], time[32];
+    uint64_t refused = count_of(l, "refused_files");
 
     (void)snprintf(text, sizeof(text), "%.*s, %s/s", (int)field_of(l, "peer").len,
         field_of(l, "peer").data,
@@ -231,16 +258,17 @@ static void draw_way(struct draw *d)
         str_count(bytes, sizeof(bytes), count_of(l, "durable_seq")));
     draw_stop(d, "Journal", "durable",
         str_count(number, sizeof(number), count_of(l, "journal_readings")), "readings", text);
-    (void)snprintf(text, sizeof(text), "%s in %s files, %s refused",
+    (void)snprintf(text, sizeof(text), "%s in %s file%s%s%s%s",
         str_bytes(bytes, sizeof(bytes), count_of(l, "outbox_bytes")),
         str_count(number, sizeof(number), count_of(l, "outbox_files")),
-        str_count(time, sizeof(time), count_of(l, "refused_files")));
+        count_of(l, "outbox_files") == 1 ? "" : "s", refused ? ", " : "",
+        refused ? str_count(time, sizeof(time), refused) : "", refused ? " refused" : "");
     draw_stop(d, "Outbox", count_of(l, "outbox_files") ? "holding" : "empty",
         str_count(number, sizeof(number), count_of(l, "outbox_readings")), "readings", text);
-    (void)snprintf(text, sizeof(text), "%.*s, %s files, %s", (int)field_of(l, "volume").len,
-        field_of(l, "volume").data,
+    (void)snprintf(text, sizeof(text), "%s files, %s, %.*s",
         str_count(number, sizeof(number), count_of(l, "delivered_files")),
-        str_bytes(bytes, sizeof(bytes), count_of(l, "delivered_bytes")));
+        str_bytes(bytes, sizeof(bytes), count_of(l, "delivered_bytes")),
+        (int)field_of(l, "volume").len, field_of(l, "volume").data);
     (void)snprintf(
         time, sizeof(time), "%.*s", (int)field_of(l, "upload").len, field_of(l, "upload").data);
     draw_stop(d, "Volume", time, str_count(number, sizeof(number), count_of(l, "delivered")),
@@ -260,18 +288,22 @@ static void draw_books(struct draw *d)
     } parts[] = {{"delivered", "delivered"}, {"waiting", "waiting"}, {"superseded", "superseded"},
         {"gaps", "lost"}, {"rejected", "lines rejected"}};
     char number[32], left[32];
+    struct buf books;
     uint64_t oldest = count_of(d->lines, "oldest_us"), full = count_of(d->lines, "full_in_us");
 
-    put(d, "  Books    %s received =",
+    buf_init(&books, 1024);
+    buf_printf(&books, "%s received =",
         str_count(number, sizeof(number),
             count_of(d->lines, "carried") + count_of(d->lines, "readings")));
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        put(d, "%s %s %s",
+        buf_printf(&books, "%s %s %s",
             i == 4 ? ";"
             : i    ? " +"
                    : "",
             str_count(number, sizeof(number), count_of(d->lines, parts[i].key)), parts[i].name);
-    end_line(d);
+    put(d, "  Books    ");
+    put_wrapped(d, span_of(buf_text(&books)), 11, "");
+    buf_done(&books);
     put(d, "  Age      oldest waiting %s",
         oldest ? str_duration(number, sizeof(number), (int64_t)oldest) : "none");
     put(d, ", last delivery took %s from its first reading",
@@ -291,6 +323,8 @@ static void draw_past(struct draw *d, const char *name, const double *ring)
 {
     static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     unsigned count = d->screen->looks < TOP_PAST ? d->screen->looks : TOP_PAST;
+    unsigned wide =
+        d->screen->width < TOP_PAST + PAST_BESIDE ? d->screen->width : TOP_PAST + PAST_BESIDE;
     double top = 0;
     char number[32];
 
@@ -298,7 +332,7 @@ static void draw_past(struct draw *d, const char *name, const double *ring)
         top = fmax(top, ring[i]);
     put(d, "  %-9s", name);
     tone(d, BLUE);
-    for (unsigned i = TOP_PAST; i > 0; i--) {
+    for (unsigned i = wide > PAST_BESIDE ? wide - PAST_BESIDE : 0; i > 0; i--) {
         double value = i <= count ? ring[(d->screen->looks - i) % TOP_PAST] : 0;
 
         put(d, "%s", blocks[top > 0 && value > 0 ? 1 + (unsigned)(value / top * 7) : 0]);

@@ -1,7 +1,8 @@
 /* commands/top_screen.h: the plain lines of the status server as a screen.
  *
  * Shape    top_screen_draw parses `key<TAB>value...` lines and writes a screen of text.
- * Limits   width columns a line (longer ones are cut), height lines (0: no limit).
+ * Limits   width columns a line (sentences and sums go on in the next one, what else is longer is
+ *          cut), fewer than height lines (0: no limit).
  * Errors   lines that are not understood are passed over.
  * Owner    plain struct; borrows the lines for the call.
  * Threads  one.

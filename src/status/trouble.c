@@ -136,8 +136,9 @@ static void find_delivery(const struct picture *p, struct troubles *t)
         say(add(t, TROUBLE_WARNING, "files_refused",
                 "Look into refused/ in the state directory; mend the cause and move the files back "
                 "to outbox/."),
-            "%s files were refused by Databricks three times over and set aside.",
-            str_count(count, sizeof(count), p->refused_files));
+            "Databricks refused %s file%s three times over; %s set aside.",
+            str_count(count, sizeof(count), p->refused_files), p->refused_files == 1 ? "" : "s",
+            p->refused_files == 1 ? "it is" : "they are");
     if (p->pack_error.kind != ERR_NONE && p->pack_error.kind != ERR_BROKEN)
         say(add(t, TROUBLE_WARNING, "pack_waits", trouble_pack_waits(&p->pack_error)),
             "Files cannot be made: %s.", p->pack_error.text);
@@ -157,12 +158,12 @@ static void find_disk(const struct picture *p, struct troubles *t)
         say(add(t, TROUBLE_BAD, "readings_lost",
                 "gaps.log in the state directory has each range with its reason. Damage: check the "
                 "disk. Dropped: when_full is drop_oldest."),
-            "%s readings were lost since this process began.",
-            str_count(count, sizeof(count), p->gaps));
+            "%s reading%s lost since this process began.", str_count(count, sizeof(count), p->gaps),
+            p->gaps == 1 ? " was" : "s were");
     if (p->rescues)
         say(add(t, TROUBLE_WARNING, "journal_rescued",
                 "Nothing durable is lost. Check the disk and its cables."),
-            "%s times a write or a sync of the journal failed.",
+            "A write or a sync of the journal failed (%s in this run).",
             str_count(count, sizeof(count), p->rescues));
 }
 

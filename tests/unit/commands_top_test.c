@@ -68,6 +68,45 @@ static void nothing_is_wider_or_higher_than_the_terminal(void **state)
     buf_done(&out);
 }
 
+/* What is wrong, what to do and what was lost can be read to the end on the usual terminal. */
+static void sentences_go_on_in_the_next_line(void **state)
+{
+    static const char long_lines[] =
+        "headline\tReadings arrive, Databricks refuses deliveries; 12,345,678,901,234,567 wait on "
+        "disk.\nlevel\tbad\npeer\t127.0.0.1:44751\nstream\tconnecting\n"
+        "received_bytes_per_s\t999999.0\nreadings\t123456789012\ndelivered\t123456780000\n"
+        "waiting\t9011\ngaps\t1\nrejected\t801\n"
+        "trouble\tbad\tDatabricks refuses: upload: 403 PERMISSION_DENIED: grant WRITE VOLUME on "
+        "it, "
+        "and USE CATALOG, USE SCHEMA [request emulator-0000000a]: 'A fault on "
+        "request.'.\tDatabricks "
+        "wants something changed: run 'volume-uploader check'; it names the secret, the right or "
+        "the place that is wrong. Readings wait on disk meanwhile.\n"
+        "trouble\twarning\tThe second.\tDo nothing.\ntrouble\twarning\tThe third.\tDo nothing.\n";
+    struct top_screen screen = {.width = 80, .height = 24};
+    struct buf out;
+    const char *text;
+    unsigned height = 0;
+
+    (void)state;
+    buf_init(&out, 1 << 20);
+    text = draw(&screen, long_lines, strlen(long_lines), &out);
+    assert_non_null(strstr(text, "wait on\ndisk.\n"));
+    assert_non_null(
+        strstr(text, "\n  and USE CATALOG, USE SCHEMA [request emulator-0000000a]: 'A fault"));
+    assert_non_null(strstr(text, "Readings wait on disk meanwhile.\n"));
+    assert_non_null(strstr(text, "! The second.\n  Do nothing.\n"));
+    assert_null(strstr(text, "The third")); /* it would push the books away */
+    assert_non_null(strstr(text, "127.0.0.1:44751, 977 KiB/s\n"));
+    assert_non_null(strstr(text, "+ 1 lost; 801 lines rejected\n"));
+    for (; *text; height++) {
+        assert_true(strcspn(text, "\n") <= 80);
+        text += strcspn(text, "\n") + 1;
+    }
+    assert_true(height < 24);
+    buf_done(&out);
+}
+
 static void hostile_lines_cannot_move_the_cursor(void **state)
 {
     static const char hostile[] =
@@ -115,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_and_words_are_there),
         cmocka_unit_test(nothing_is_wider_or_higher_than_the_terminal),
+        cmocka_unit_test(sentences_go_on_in_the_next_line),
         cmocka_unit_test(hostile_lines_cannot_move_the_cursor),
         cmocka_unit_test(any_lines_make_a_screen),
     };

@@ -334,6 +334,25 @@ static void troubles_and_readiness(void **state)
     }
 }
 
+static void one_is_not_many(void **state)
+{
+    struct picture p = {.stream = STREAM_CONNECTED,
+        .refused_files = 1,
+        .gaps = 1,
+        .rescues = 1,
+        .full_in_us = PICTURE_NEVER};
+    struct troubles t;
+
+    (void)state;
+    trouble_find(&p, &t);
+    assert_int_equal(t.count, 3);
+    assert_string_equal(t.items[0].what, "1 reading was lost since this process began.");
+    assert_string_equal(
+        t.items[1].what, "Databricks refused 1 file three times over; it is set aside.");
+    assert_string_equal(
+        t.items[2].what, "A write or a sync of the journal failed (1 in this run).");
+}
+
 static void everything_wrong_at_once_fits(void **state)
 {
     struct picture p = {.stream = STREAM_WAITING,
@@ -411,6 +430,7 @@ int main(void)
         cmocka_unit_test(rates_and_time_until_full),
         cmocka_unit_test(history_keeps_the_last_hour),
         cmocka_unit_test(troubles_and_readiness),
+        cmocka_unit_test(one_is_not_many),
         cmocka_unit_test(everything_wrong_at_once_fits),
         cmocka_unit_test(what_to_do_fits_why_packing_waits),
     };
