@@ -87,6 +87,10 @@ static void find_stream(const struct picture *p, struct troubles *t)
                 "Kelvin."),
             "Connected, but no reading came for %s.",
             str_duration(time, sizeof(time), p->silent_us));
+}
+
+static void find_rejects(const struct picture *p, struct troubles *t)
+{
     if (p->rejected_per_s > 0)
         say(add(t, p->rejected_per_s * 100 > p->readings_per_s ? TROUBLE_WARNING : TROUBLE_INFO,
                 "rejecting",
@@ -193,6 +197,7 @@ void trouble_find(const struct picture *p, struct troubles *ret)
     find_stream(p, &found);
     find_delivery(p, &found);
     find_disk(p, &found);
+    find_rejects(p, &found);
     find_job(p, &found);
     for (int level = TROUBLE_BAD; level >= TROUBLE_INFO; level--)
         for (size_t i = 0; i < found.count; i++)

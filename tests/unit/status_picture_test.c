@@ -334,6 +334,24 @@ static void troubles_and_readiness(void **state)
     }
 }
 
+/* Of the same level, what keeps readings from arriving or leaving comes before single bad lines. */
+static void the_way_comes_before_bad_lines(void **state)
+{
+    struct picture p = {.stream = STREAM_CONNECTED,
+        .ship = SHIP_WAITING,
+        .readings_per_s = 1000,
+        .rejected_per_s = 100,
+        .full_in_us = 60000000};
+    struct troubles t;
+
+    (void)state;
+    trouble_find(&p, &t);
+    assert_int_equal(t.count, 3);
+    assert_string_equal(t.items[0].id, "delivery_waits");
+    assert_string_equal(t.items[1].id, "full_soon");
+    assert_string_equal(t.items[2].id, "rejecting");
+}
+
 static void one_is_not_many(void **state)
 {
     struct picture p = {.stream = STREAM_CONNECTED,
@@ -430,6 +448,7 @@ int main(void)
         cmocka_unit_test(rates_and_time_until_full),
         cmocka_unit_test(history_keeps_the_last_hour),
         cmocka_unit_test(troubles_and_readiness),
+        cmocka_unit_test(the_way_comes_before_bad_lines),
         cmocka_unit_test(one_is_not_many),
         cmocka_unit_test(everything_wrong_at_once_fits),
         cmocka_unit_test(what_to_do_fits_why_packing_waits),
