@@ -67,8 +67,34 @@ static void tell_delivered(struct pipeline *p, const struct uploader_event *e)
                                        : "sent"));
 }
 
-/* `ill`: what the last ILL said, for the line that says it is over. */
-static void tell(struct pipeline *p, const struct uploader_event *e, struct err *ill)
+/* For the line that says it is over: the tries between are counted, not logged. */
+struct illness {
+    struct err err; /* what the last ILL said */
+    int64_t since_us;
+    uint64_t attempts; /* at the first one */
+};
+
+static void tell_ill(const struct uploader_event *e, uint64_t attempts, struct illness *ill)
+{
+    LOG_WARN("delivery_waits", LOG_TEXT("class", err_kind_name(e->err.kind)),
+        LOG_TEXT("error", e->err.text));
+    if (ill->err.kind == ERR_NONE) {
+        ill->since_us = clock_mono_us();
+        ill->attempts = attempts;
+    }
+    ill->err = e->err;
+}
+
+static void tell_well(uint64_t attempts, struct illness *ill)
+{
+    LOG_INFO("delivery_works", LOG_TEXT("was", ill->err.text),
+        LOG_INT("after_ms", (clock_mono_us() - ill->since_us) / 1000),
+        LOG_UINT("tries", attempts - ill->attempts));
+    err_clear(&ill->err);
+}
+
+static void tell(
+    struct pipeline *p, const struct uploader_event *e, uint64_t attempts, struct illness *ill)
 {
     switch (e->kind) {
     case UPLOADER_DELIVERED:
@@ -90,13 +116,10 @@ static void tell(struct pipeline *p, const struct uploader_event *e, struct err 
             LOG_TEXT("do", "the file is in quarantine/ and counted in gaps.log; check the disk"));
         break;
     case UPLOADER_ILL:
-        LOG_WARN("delivery_waits", LOG_TEXT("class", err_kind_name(e->err.kind)),
-            LOG_TEXT("error", e->err.text));
-        *ill = e->err;
+        tell_ill(e, attempts, ill);
         break;
     case UPLOADER_WELL:
-        LOG_INFO("delivery_works", LOG_TEXT("was", ill->text));
-        err_clear(ill);
+        tell_well(attempts, ill);
         break;
     case UPLOADER_ALARM:
         LOG_ERROR(
@@ -176,9 +199,9 @@ static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
     int64_t secret_us = 0;
     bool look = true;
     struct uploader_event event;
-    struct err err, ill;
+    struct illness ill = {.err = {.kind = ERR_NONE}};
+    struct err err;
 
-    err_clear(&ill);
     for (;;) {
         if (!uploader_step(u, look, wait_us(p), p->wake_ship, &err)) {
             counters_set_error(p->counters, &p->counters->ship_error, &err);
@@ -194,7 +217,7 @@ static void work(struct pipeline *p, struct uploader *u, struct workspace *ws)
         }
         while (uploader_event(u, &event)) {
             telling_shipped(p, &event);
-            tell(p, &event, &ill);
+            tell(p, &event, uploader_counters(u)->attempts, &ill);
         }
         counters_set_error(p->counters, &p->counters->ship_error,
             uploader_error(u)->kind == ERR_NONE ? NULL : uploader_error(u));

@@ -142,6 +142,11 @@ def an_outage_shows_and_clears(place):
         fail(f"the page does not say what is wrong: {seen}")
     place.faults("", "DELETE")
     wait_for("the outage to clear", 120, lambda: status.get("/readyz")[0] == 200)
+    # Begin and end are logged once each; what was tried between is counted.
+    wait_for("the end in the log", 60, lambda: "delivery_works" in log_of(run))
+    tries = re.findall(r"^info delivery_works was=\".*503.*\" after_ms=\d+ tries=([1-9]\d*)$", log_of(run), re.M)
+    if len(tries) != 1 or len(re.findall(r"^warn delivery_waits .*503", log_of(run), re.M)) != 1:
+        fail(f"an outage is not two lines:\n{log_of(run)}")
     feeder.stop()
     wait_for("a lost stream to show", 60, lambda: "stream_not_connected" in status.get("/readyz")[1])
     top = subprocess.run([PROGRAM, "top", "--once", f"--status-listen={status.listen}"], capture_output=True, text=True,
