@@ -102,26 +102,43 @@ static struct board_file *file_add(struct board *b, const struct board_file *fil
     return to;
 }
 
+/* Where the absent rows of a file go that has come to this end; NULL: it still waits. */
+static uint64_t *absent_end(struct board *b, enum board_file_state state)
+{
+    if (state == BOARD_DELIVERED)
+        return &b->absent.delivered;
+    return state == BOARD_DROPPED || state == BOARD_DAMAGED ? &b->absent.lost : NULL;
+}
+
+/* Ship may have taken the file before pack came here. */
 void board_packed(struct board *b, const struct board_file *file)
 {
-    uint64_t numbers = file->last_seq - file->first_seq + 1;
+    uint64_t numbers = file->last_seq - file->first_seq + 1, *end = NULL;
+    struct board_file *to;
 
     (void)pthread_mutex_lock(&b->lock);
-    if (numbers > file->rows)
+    to = file_find(b, file->first_seq);
+    if (to) {
+        to->rows = file->rows;
+        end = absent_end(b, to->state);
+    } else {
+        file_add(b, file)->state = BOARD_READY;
+    }
+    if (end && numbers > file->rows)
+        *end += numbers - file->rows;
+    else if (numbers > file->rows)
         absent_add(b, file->first_seq, numbers - file->rows);
-    file_add(b, file)->state = BOARD_READY;
     (void)pthread_mutex_unlock(&b->lock);
 }
 
 void board_moved(struct board *b, const struct board_file *file, enum board_file_state state)
 {
+    uint64_t *end = absent_end(b, state);
     struct board_file *to;
 
     (void)pthread_mutex_lock(&b->lock);
-    if (state == BOARD_DELIVERED)
-        b->absent.delivered += absent_take(b, file->first_seq);
-    else if (state == BOARD_DROPPED || state == BOARD_DAMAGED)
-        b->absent.lost += absent_take(b, file->first_seq);
+    if (end)
+        *end += absent_take(b, file->first_seq);
     to = file_find(b, file->first_seq);
     if (!to)
         to = file_add(b, file);

@@ -119,6 +119,33 @@ static void dropped_file_is_counted_once(void **state)
     assert_int_equal(p.gaps, 50);
 }
 
+/* Ship takes a file as soon as it has its name; pack writes it into the books a moment later. */
+static void the_order_of_pack_and_ship_does_not_matter(void **state)
+{
+    static const enum board_file_state ends[] = {
+        BOARD_DELIVERED, BOARD_DROPPED, BOARD_DAMAGED, BOARD_REFUSED};
+    struct counters *c = make(state);
+    struct board_file files[BOARD_FILES];
+    struct board_absent absent;
+
+    for (uint64_t i = 0; i < 4; i++) {
+        struct board_file file = file_of(100 * i + 1, 100 * i + 60, 50), seen = file;
+
+        seen.rows = 0;
+        board_moved(&c->board, &seen, ends[i]);
+        board_packed(&c->board, &file);
+    }
+    absent = board_get_absent(&c->board);
+    assert_int_equal(absent.waiting, 10); /* what was refused still waits */
+    assert_int_equal(absent.delivered, 10);
+    assert_int_equal(absent.lost, 20);
+    assert_int_equal(board_get_files(&c->board, files), 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(files[i].state, ends[3 - i]);
+        assert_int_equal(files[i].rows, 50);
+    }
+}
+
 static void carried_readings_are_part_of_the_sum(void **state)
 {
     struct counters *c = make(state);
@@ -439,6 +466,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sums_hold_at_every_stage, setup, teardown),
         cmocka_unit_test_setup_teardown(dropped_file_is_counted_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            the_order_of_pack_and_ship_does_not_matter, setup, teardown),
         cmocka_unit_test_setup_teardown(carried_readings_are_part_of_the_sum, setup, teardown),
         cmocka_unit_test_setup_teardown(books_stay_exact_when_they_are_full, setup, teardown),
         cmocka_unit_test_setup_teardown(newest_file_comes_first, setup, teardown),
