@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define WINDOW_BYTES (2U * 1024U * 1024U)
 
@@ -506,14 +507,16 @@ static bool read_info(
 {
     struct segment_seal seal;
     struct file_info info;
-    bool ok;
+    struct err other;
+    bool exists = false, ok;
     int fd;
 
     *ret_there = false;
-    if (!file_open(st->journal, item->name, FILE_READ, &fd, err))
-        return err->code == ENOENT || err->code == ELOOP; /* gone, or a link: not ours */
+    if (!file_open(st->journal, item->name, FILE_READ, &fd, err)) /* gone, or not ours: a socket */
+        return err->code == ENOENT || (file_stat(st->journal, item->name, &exists, &info, &other) &&
+                                          !(exists && S_ISREG(info.mode)));
     ok = file_fstat(fd, &info, err);
-    if (ok && (info.mode & 0170000U) == 0100000U) { /* a regular file */
+    if (ok && S_ISREG(info.mode)) {
         *ret_there = true;
         ok = read_header(fd, item->first_seq, &item->header, &item->header_ok, &item->bytes, err);
         if (ok && item->header_ok) {

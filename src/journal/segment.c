@@ -314,8 +314,9 @@ bool segment_name_parse(const char *name, uint64_t *ret_first_seq)
     char again[SEGMENT_NAME_SIZE];
     uint64_t first_seq;
 
+    /* Such numbers nobody reaches; one that is believed would leave none for the readings to come. */
     if (strlen(name) != SEGMENT_NAME_SIZE - 1 ||
-        !str_hex_u64((struct span){name, 16}, 16, &first_seq) || first_seq == 0)
+        !str_hex_u64((struct span){name, 16}, 16, &first_seq) || first_seq == 0 || first_seq >> 62)
         return false;
     segment_name(again, first_seq);
     if (memcmp(again, name, sizeof(again)) != 0)

@@ -14,6 +14,7 @@ import random
 import re
 import shutil
 import signal
+import stat
 import sys
 import time
 
@@ -113,6 +114,10 @@ def cases():
            lambda s: os.symlink("/etc/passwd", s.at("journal/00000000000fffff.seg")))
     simple("journal/00000000000fffff.seg garbage",
            lambda s: s.strange("journal/00000000000fffff.seg", s.rng.randbytes(5000)))
+    # A number behind which there is none: whoever believes it makes names that nobody reads.
+    simple("journal/ffffffffffffffff.seg a stranger", lambda s: s.strange("journal/ffffffffffffffff.seg", b"whatever"))
+    simple("journal/00000000000ffff0.seg a socket",
+           lambda s: os.mknod(s.at("journal/00000000000ffff0.seg"), 0o600 | stat.S_IFSOCK))
     simple("outbox/a directory of a good name", lambda s: s.strange(
         "outbox/20260131T123456Z-9f3a6c1e0b7d4a25-000000004711-000000009802-5be0cd19.parquet"))
     simple("IDENTITY a link", lambda s: (os.unlink(s.at("IDENTITY")), os.symlink("/etc/passwd", s.at("IDENTITY"))))

@@ -206,6 +206,9 @@ static void a_name_has_one_spelling(void **state)
     assert_false(segment_name_parse("00000000000000ab.sec", &seq));
     assert_false(segment_name_parse("00000000000000ag.seg", &seq));
     assert_false(segment_name_parse("0000000000000000.seg", &seq));
+    assert_true(segment_name_parse("3fffffffffffffff.seg", &seq));
+    assert_false(segment_name_parse("4000000000000000.seg", &seq));
+    assert_false(segment_name_parse("ffffffffffffffff.seg", &seq));
     assert_false(segment_name_parse("0000000000000ab.seg", &seq));
 }
 
