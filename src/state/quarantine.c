@@ -7,16 +7,13 @@
 #include <string.h>
 
 #define TRIES 10000
+#define NUMBER_LEN 5 /* of ".9999" */
 #define KEPT_MAX (1024U * 1024U)
 
-/* "<stem>.<n>"; false when that is too long for a name. */
-static bool numbered(char out[NAME_MAX + 1], const char *stem, unsigned n, struct err *err)
+/* "<stem>.<n>", of a stem that is too long its beginning. */
+static void numbered(char out[NAME_MAX + 1], const char *stem, unsigned n)
 {
-    int len = snprintf(out, NAME_MAX + 1, "%s.%u", stem, n);
-
-    if (len < 0 || len > NAME_MAX)
-        return err_set(err, ERR_DENIED, 0, "no name in quarantine/ for '%s'", stem);
-    return true;
+    (void)snprintf(out, NAME_MAX + 1, "%.*s.%u", NAME_MAX - NUMBER_LEN, stem, n);
 }
 
 bool quarantine_file(const struct state *st, struct limits *limits, int dirfd, const char *name,
@@ -33,7 +30,8 @@ bool quarantine_file(const struct state *st, struct limits *limits, int dirfd, c
     for (unsigned n = 0; exists; n++) {
         if (n >= TRIES)
             return err_set(err, ERR_FULL, 0, "quarantine/ holds '%s' %u times", name, n);
-        if (!numbered(to, name, n, err) || !file_stat(st->quarantine, to, &exists, &other, err))
+        numbered(to, name, n);
+        if (!file_stat(st->quarantine, to, &exists, &other, err))
             return false;
     }
     if (!file_rename(dirfd, name, st->quarantine, to, err) || !file_sync(st->quarantine, err) ||
@@ -79,7 +77,8 @@ bool quarantine_bytes(const struct state *st, struct limits *limits, const char 
         struct file_info info;
         bool exists = false, same = false;
 
-        if (!numbered(to, stem, i, err) || !file_stat(st->quarantine, to, &exists, &info, err))
+        numbered(to, stem, i);
+        if (!file_stat(st->quarantine, to, &exists, &info, err))
             return false;
         if (exists && info.bytes == keep && !same_content(st, to, data, keep, &same, err))
             return false;

@@ -146,16 +146,18 @@ static bool still_there(const struct state *st, int fd, bool *ret, struct err *e
 
     if (!file_fstat(fd, &ours, err) || !file_stat(st->dir, "LOCK", &exists, &named, err))
         return false;
-    *ret = exists && ours.inode == named.inode && ours.device == named.device;
+    *ret = exists && ((ours.inode == named.inode && ours.device == named.device) ||
+                         (S_ISDIR(ours.mode) && !S_ISDIR(named.mode) && !S_ISREG(named.mode)));
     return true;
 }
 
-/* A directory of that name can be locked as well as a file; moving it away could not be told from moving
- * the file another process has just locked. */
+/* A directory of that name can be locked as well as a file, and instead of a socket the state
+ * directory; moving it away could not be told from moving the file another process has just locked. */
 static bool open_lock(const struct state *st, int *ret_fd, bool *ret_text, struct err *err)
 {
     *ret_text = file_open(st->dir, "LOCK", FILE_KEEP, ret_fd, err);
-    return *ret_text || (err->code == EISDIR && file_dir_open(st->dir, "LOCK", ret_fd, err));
+    return *ret_text || (err->code == EISDIR && file_dir_open(st->dir, "LOCK", ret_fd, err)) ||
+           (err->code == ENXIO && file_dir_open(st->dir, ".", ret_fd, err));
 }
 
 static bool take_lock(struct state *st, bool *ret_busy, struct err *err)

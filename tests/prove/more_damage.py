@@ -19,8 +19,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
-from plant import (BASE_US, Failure, Feeder, Place, Verdict, fail, free_port, log_of, name_range, rows_of,  # noqa: E402
-                   seed, wait_for)
+from plant import (BASE_US, Failure, Feeder, Place, Verdict, again, fail, free_port, log_of, name_range,  # noqa: E402
+                   rows_of, seed, wait_for)
 
 READINGS = 2400
 SMALL = {"VOLUME_UPLOADER_SEGMENT_BYTES": "1MiB", "VOLUME_UPLOADER_BATCH_SIZE": "300",
@@ -99,6 +99,9 @@ def cases():
         simple(f"{part} a directory", lambda s, p=part: s.strange(p))
         simple(f"{part} a FIFO", lambda s, p=part: (os.path.lexists(s.at(p)) and os.unlink(s.at(p)),
                                                      os.mkfifo(s.at(p), 0o600)))
+    simple("LOCK a socket", lambda s: (os.unlink(s.at("LOCK")), os.mknod(s.at("LOCK"), 0o600 | stat.S_IFSOCK)))
+    for part in ("journal", "outbox"):
+        simple(f"{part}/ a stranger with the longest name", lambda s, p=part: s.strange(f"{p}/" + "a" * 255, b"whatever"))
     for part in ("refused", "rejected", "quarantine"):
         simple(f"{part} missing", lambda s, p=part: shutil.rmtree(s.at(p)))
         simple(f"{part} a file", lambda s, p=part: (shutil.rmtree(s.at(p)), s.strange(p, b"not a directory")))
@@ -351,8 +354,7 @@ def main():
                 shutil.rmtree(kept, ignore_errors=True)
                 os.rename(place.state, kept)
                 failed.append(names)
-                again = " ".join(f"'{n}'" for n in names)
-                print(f"FAIL {failure}\n  again: SEED={value} python3 tests/prove/more_damage.py {again}\n"
+                print(f"FAIL {failure}\n  {again(*names, SEED=value)}\n"
                       f"  kept: {kept}\n  " + "\n  ".join(log_of(child).splitlines()[-6:]), flush=True)
             done += 1
             if done % 50 == 0:

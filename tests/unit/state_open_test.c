@@ -218,6 +218,26 @@ static void a_directory_can_be_the_lock(void **state)
     kit_free(&k);
 }
 
+/* What cannot be locked itself: the state directory is, by all who find it there. */
+static void a_socket_in_place_of_the_lock(void **state)
+{
+    struct kit k, other;
+    bool busy = false;
+
+    (void)state;
+    kit_new(&k);
+    assert_int_equal(mkdir(k.dir, 0700), 0);
+    assert_int_equal(mknod(kit_path(&k, "LOCK"), S_IFSOCK | 0600, 0), 0);
+    kit_open(&k);
+    other = k;
+    assert_false(state_open(&other.st, k.dir, true, &busy, &other.err));
+    assert_true(busy);
+    state_close(&k.st);
+    kit_open(&k);
+    state_close(&k.st);
+    kit_free(&k);
+}
+
 static void what_others_may_write_is_refused(void **state)
 {
     struct kit k;
@@ -318,6 +338,7 @@ int main(void)
         cmocka_unit_test(only_temporary_files_are_deleted),
         cmocka_unit_test(what_lies_in_the_place_of_a_directory_is_set_aside),
         cmocka_unit_test(a_directory_can_be_the_lock),
+        cmocka_unit_test(a_socket_in_place_of_the_lock),
         cmocka_unit_test(what_others_may_write_is_refused),
         cmocka_unit_test(a_link_is_no_part_of_it),
         cmocka_unit_test(a_file_system_that_forgets_is_refused),

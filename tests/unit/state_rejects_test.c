@@ -1,6 +1,8 @@
 /* rejects.c, quarantine.c: what is kept for people, and how much of it. */
 #include "state_kit.h"
 
+#include <limits.h>
+
 static void add(struct kit *k, struct rejects *r, const char *reason, struct span line, int64_t us)
 {
     kit_ok(k, rejects_add(r, reason, line, line.len, "127.0.0.1:1", 0, us, &k->err));
@@ -169,6 +171,28 @@ static void things_are_set_aside_never_overwritten(void **state)
     kit_free(&k);
 }
 
+/* Its number has to find room in the name. */
+static void the_longest_name_is_set_aside_too(void **state)
+{
+    struct kit k;
+    char name[NAME_MAX + 1] = {0}, path[NAME_MAX + 32];
+
+    (void)state;
+    memset(name, 'a', NAME_MAX);
+    (void)snprintf(path, sizeof(path), "journal/%s", name);
+    kit_new(&k);
+    kit_open(&k);
+    for (int i = 0; i < 12; i++) {
+        kit_write(&k, path, "x", 1);
+        kit_ok(&k, quarantine_file(&k.st, &k.limits, k.st.journal, name, LIMITS_JOURNAL, &k.err));
+        assert_false(kit_exists(&k, path));
+    }
+    (void)snprintf(path, sizeof(path), "quarantine/%.*s.11", NAME_MAX - 5, name);
+    assert_true(kit_exists(&k, path));
+    state_close(&k.st);
+    kit_free(&k);
+}
+
 static void the_same_bytes_are_kept_once(void **state)
 {
     struct kit k;
@@ -232,6 +256,7 @@ int main(void)
         cmocka_unit_test(the_ring_is_bounded),
         cmocka_unit_test(the_ring_is_smaller_in_a_small_directory),
         cmocka_unit_test(things_are_set_aside_never_overwritten),
+        cmocka_unit_test(the_longest_name_is_set_aside_too),
         cmocka_unit_test(the_same_bytes_are_kept_once),
     };
 
