@@ -26,11 +26,13 @@
 
 #include <inttypes.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DEPTH_MAX 3U /* power cuts in a row: of the run, of its recovery, of that one's */
 #define RANDOM_FATES 6U
@@ -82,6 +84,21 @@ static struct {
     unsigned turns;
 } kind;
 
+static const char *program;
+
+static void show_point(void)
+{
+    printf("\n  after %" PRIu64 " states, in life %u before call %" PRIu64 "\n", run.states,
+        life ? life->depth : 0, life ? life->calls : 0);
+    for (unsigned i = 0; i < run.depth; i++)
+        printf("  life %u: power cut before call %u, fate %u (%s)\n", i, run.path[i].call,
+            run.path[i].fate, disk_fate_name(run.path[i].fate));
+    printf("  again: %s --point %" PRIu64 ":", program, run.pass);
+    for (unsigned i = 0; i < run.depth; i++)
+        printf("%s%u/%u", i ? "," : "", run.path[i].call, run.path[i].fate);
+    printf("\n");
+}
+
 noreturn void oracle_fail(const char *format, ...)
 {
     va_list args;
@@ -90,16 +107,17 @@ noreturn void oracle_fail(const char *format, ...)
     printf("\nFAIL ");
     (void)vprintf(format, args);
     va_end(args);
-    printf("\n  after %" PRIu64 " states, in life %u before call %" PRIu64 "\n", run.states,
-        life ? life->depth : 0, life ? life->calls : 0);
-    for (unsigned i = 0; i < run.depth; i++)
-        printf("  life %u: power cut before call %u, fate %u (%s)\n", i, run.path[i].call,
-            run.path[i].fate, disk_fate_name(run.path[i].fate));
-    printf("  again: crash_states --point %" PRIu64 ":", run.pass);
-    for (unsigned i = 0; i < run.depth; i++)
-        printf("%s%u/%u", i ? "," : "", run.path[i].call, run.path[i].fate);
-    printf("\n");
+    show_point();
     exit(1);
+}
+
+/* An assert or a wild pointer has its point too. One that never ends: the caller's time box, SIGTERM. */
+static void caught(int number)
+{
+    printf("\nFAIL signal %d", number);
+    show_point();
+    (void)fflush(stdout);
+    _exit(1);
 }
 
 /* --- the clocks and random numbers of a life --- */
@@ -550,6 +568,7 @@ static bool parse_point(const char *text, uint64_t *ret_seed)
 
 int main(int argc, char **argv)
 {
+    static const int ends[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGTERM};
     uint64_t seed = 1, wanted = 20000, last = 0;
     time_t start = time(NULL);
 
@@ -569,6 +588,9 @@ int main(int argc, char **argv)
         }
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
+    program = argv[0];
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        (void)signal(ends[i], caught);
     disk_before = before_call;
     for (uint64_t pass = seed; pass == seed || (!run.only && run.states < wanted); pass++) {
         one_pass(pass);

@@ -7,6 +7,7 @@ import calendar
 import json
 import os
 import random
+import shlex
 import signal
 import socket
 import struct
@@ -29,11 +30,23 @@ SERIES = 7
 PATIENCE = float(os.environ.get("PATIENCE", "1"))  # an emulated machine takes longer for everything
 
 
+WORDS = sys.argv[1:]
+drawn = {}  # SEED, once it was asked for
+
+
 def seed():
     """Printed, so that a failure can be repeated: SEED=... in the environment."""
-    value = int(os.environ.get("SEED", random.SystemRandom().randrange(2**32)))
+    drawn["SEED"] = value = int(os.environ.get("SEED", random.SystemRandom().randrange(2**32)))
     print(f"SEED={value}", flush=True)
     return value
+
+
+def again(*words, **env):
+    """The line of a failure: the command that repeats it with the same program, from the top of the tree."""
+    if "VOLUME_UPLOADER" in os.environ:
+        env = {"VOLUME_UPLOADER": PROGRAM, **env}
+    return "again: " + " ".join([*(f"{name}={shlex.quote(str(value))}" for name, value in env.items()), "python3",
+                                 *(shlex.quote(str(word)) for word in (sys.argv[0], *words))])
 
 
 def timestamp_text(us):
@@ -430,7 +443,8 @@ def main(*tests):
         try:
             test(place)
         except BaseException as failure:
-            print(f"FAIL {test.__name__}: {failure}\n(kept: {place.directory})", flush=True)
+            print(f"FAIL {test.__name__}: {failure}\n(kept: {place.directory})\n"
+                  + again(*(WORDS or [test.__name__]), **drawn), flush=True)
             for child in place.children:
                 print(f"--- {child.args[1]} {child.log}\n{log_of(child)[-3000:]}", flush=True)
             place.end(keep=True)

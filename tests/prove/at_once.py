@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 
+KEEP = "".join(f"{name}={shlex.quote(os.environ[name])} " for name in ("VOLUME_UPLOADER", "FILE_SYSTEMS") if name in os.environ)
+
 
 def piece(size, seed, command):
     words = [word.replace("{}", str(size)) for word in command]
@@ -32,7 +34,7 @@ def main():
             size, seed, words, code, text = one.result()
             lines = text.strip().splitlines()
             if code != 0:
-                failed.append(f"SEED={seed} {shlex.join(words)}")
+                failed.append(f"SEED={seed} {KEEP}{shlex.join(words)}")
                 print(f"-- FAILED, seed {seed}:\n" + "\n".join(lines[-60:]), flush=True)
                 continue
             said = [line for line in lines if not line.startswith(("SEED=", "ok "))]

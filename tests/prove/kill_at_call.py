@@ -19,7 +19,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 import plant  # noqa: E402
 from ledger import Ledger, OddFeeder  # noqa: E402
-from plant import Failure, Place, fail, log_of, rows_of, seed, trace_of  # noqa: E402
+from plant import Failure, Place, again, fail, log_of, rows_of, seed, trace_of  # noqa: E402
 
 CALLS = ["write", "pwrite64", "fdatasync", "fsync", "renameat", "unlinkat", "ftruncate", "fallocate"]
 READINGS = 2500
@@ -169,7 +169,7 @@ def main():
                 missed += 1
         except Failure as failure:
             print(f"FAIL at {call} number {k}: {failure}\n(kept: {bench.place.directory})\n"
-                  f"again: {sys.argv[0]} --point {call}:{k}", flush=True)
+                  + again("--point", f"{call}:{k}"), flush=True)
             bench.end(keep=True)
             sys.exit(1)
     if bench:

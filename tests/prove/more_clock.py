@@ -23,7 +23,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 from plant import OAUTH, Failure, Feeder, Place, Verdict, fail, free_port, log_of, name_range, seed, trace_of  # noqa: E402
-from plant import wait_for  # noqa: E402
+from plant import again, wait_for  # noqa: E402
 
 LIBRARY = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or [None])[0]
 YEAR = 365 * 86400
@@ -318,7 +318,7 @@ def one(case, value):
         steps = case(place, random.Random(value))
     except (Failure, OSError) as failure:
         print(f"FAIL {case.__name__}: {failure}\n(kept: {place.directory})\n"
-              f"again: SEED={value} CASE={case.__name__} python3 {sys.argv[0]}", flush=True)
+              + again(SEED=value, CASE=case.__name__), flush=True)
         for child in place.children:
             print(f"--- {child.args[1]} {child.log}\n{log_of(child)[-2500:]}", flush=True)
         place.end(keep=True)

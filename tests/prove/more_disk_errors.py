@@ -29,7 +29,7 @@ sys.path[:0] = [os.path.join(HERE, "../e2e"), HERE]
 import plant  # noqa: E402
 from logged_disk import KINDS, MODES, Log, LoggedDisk, Past, kinds_here, mount_or_repair, unmount  # noqa: E402
 from more_power_cut import SMALL, Restart, quiet_place  # noqa: E402
-from plant import Failure, Feeder, fail, log_of, seed, wait_for  # noqa: E402
+from plant import Failure, Feeder, again, fail, log_of, seed, wait_for  # noqa: E402
 
 FRAME, PARQUET, EVER = b"\xf6VUF", b"PAR1", 1 << 40
 #          name              what       with these bytes  how often    how it may end, besides 4
@@ -200,7 +200,7 @@ def work(task):
         found = point.run()
     except (Failure, OSError, subprocess.TimeoutExpired) as failure:
         print(f"FAIL {kind}, {fault}, seed {number}: {failure}\n(kept: {point.place.directory})\n"
-              f"again: {sys.argv[0]} --again {kind} {fault} {number}", flush=True)
+              + again("--again", kind, fault, number), flush=True)
     finally:
         point.end(keep=found is None)
     return kind, fault, found

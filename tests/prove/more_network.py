@@ -24,7 +24,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 import plant  # noqa: E402
 from plant import CLIENT_ID, CLIENT_SECRET, OAUTH, TOKEN, VOLUME, Failure, Feeder, Place, Verdict, fail  # noqa: E402
-from plant import line_of, log_of, manifest_line, rows_of, seed, trace_of, wait_for  # noqa: E402
+from plant import again, line_of, log_of, manifest_line, rows_of, seed, trace_of, wait_for  # noqa: E402
 
 NEAR_ADDRESS, FAR_ADDRESS = "10.203.0.1", "10.203.0.2"
 STREAM_PORT, WORKSPACE_PORT = 49167, 8443
@@ -348,7 +348,7 @@ def inside(near, far, length, value):
         worst, done = rounds(bench, 8 if length == "long" else 1)
         rows = bench.judge()
     except Failure as failure:
-        print(f"FAIL: {failure}\n(kept: {place.directory})\nagain: SEED={value} python3 {sys.argv[0]} {length}", flush=True)
+        print(f"FAIL: {failure}\n(kept: {place.directory})\n{again(length, SEED=value)}", flush=True)
         for child in place.children:
             print(f"--- {child.log}\n{log_of(child)[-3000:]}", flush=True)
         place.end(keep=True)

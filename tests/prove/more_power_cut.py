@@ -2,6 +2,7 @@
 
   more_power_cut.py [short|long|STATES]               so many different states over the file systems (short 120, long 3,240)
   more_power_cut.py --again DIRECTORY POSITION MODE   one state of a recording that was kept
+  more_power_cut.py --record KIND SEED STATES         one recording anew, and so many of its states
   FILE_SYSTEMS="ext4 xfs" runs only these
 
 The program runs on a disk whose every write and flush is logged (logged_disk.py): it takes readings, rolls, packs and
@@ -34,6 +35,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../e2e"), HERE]
 from logged_disk import (KINDS, MODES, DiskError, Log, LoggedDisk, Past, call, kinds_here,  # noqa: E402
                          mount_or_repair, unmount)
+import plant  # noqa: E402
 from plant import (Failure, Feeder, Place, Verdict, fail, line_of, log_of, manifest_line, name_range,  # noqa: E402
                    rows_of, seed, wait_for)
 
@@ -358,7 +360,7 @@ def walk(again, number, count, rng, done):
                 except (Failure, subprocess.TimeoutExpired) as failure:
                     done["failures"].append(
                         f"FAIL {again.kind}, seed {number}, before entry {position} of {len(again.log)}, {mode}: "
-                        f"{failure}\nagain: {sys.argv[0]} --again {again.directory} {position} {mode}")
+                        f"{failure}\n" + plant.again("--again", again.directory, position, mode))
                     print(done["failures"][-1], flush=True)
                     if len(done["failures"]) >= FAILURES_MAX:
                         return
@@ -385,7 +387,8 @@ def work(task):
               f"{again.story['sent']} readings, {len(again.story['arrivals'])} files, recorded in {recorded:.0f} s; "
               f"{sum(done['modes'].values())} states", flush=True)
     except (Failure, OSError) as failure:
-        done["failures"].append(f"FAIL {kind}, seed {number}, while it was recorded: {failure}")
+        done["failures"].append(f"FAIL {kind}, seed {number}, while it was recorded: {failure}\n"
+                                + plant.again("--record", kind, number, count))
         print(done["failures"][-1], flush=True)
     finally:
         if again:
@@ -445,6 +448,8 @@ def main():
     length = sys.argv[1] if len(sys.argv) > 1 else "short"
     if not kinds:
         return
+    if length == "--record":
+        sys.exit(0 if sum_up([work((sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))], time.monotonic()) else 1)
     states = {"short": 120, "long": 3240}.get(length) or int(length)
     rng = random.Random(seed())
     started = time.monotonic()

@@ -18,7 +18,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 from full_disk import Disk  # noqa: E402
 from ledger import Count, Ledger, OddFeeder, metrics, nothing_left, settled, sums  # noqa: E402
-from plant import OAUTH, Failure, Place, fail, free_port, log_of, seed, trace_of, wait_for  # noqa: E402
+from plant import OAUTH, Failure, Place, again, fail, free_port, log_of, seed, trace_of, wait_for  # noqa: E402
 
 RULES = ["PUT *.parquet status=503 probability=0.5", "PUT *.parquet status=500", "PUT *.parquet status=429 retry-after=1",
          "PUT *.parquet limit", "PUT *.parquet lose probability=0.6", "PUT *.parquet lose status=503",
@@ -267,7 +267,8 @@ def main():
         soak(seconds, plants)
     except Failure as failure:
         code = 1
-        print(f"FAIL: {failure}", flush=True)
+        print(f"FAIL: {failure}\n(kept: {', '.join(plant.place.directory for plant in plants)})\n"
+              + again(seconds, SEED=first), flush=True)
         for plant in plants:
             for child in plant.place.children[-2:]:
                 print(f"--- {plant.name} {child.args[1]}\n{log_of(child)[-3000:]}", flush=True)

@@ -29,7 +29,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 from cut_proxy import UNCLEAR, Proxy  # noqa: E402
 from plant import OAUTH, Failure, Feeder, Place, Verdict, fail, free_port, log_of, name_range, rows_of, seed  # noqa: E402
-from plant import wait_for  # noqa: E402
+from plant import again, wait_for  # noqa: E402
 
 WANTED = {"short": 320, "long": 10_500}
 INSTANCES = {"short": 4, "long": 6}
@@ -310,7 +310,7 @@ def main():
         fresh, rest = calm_down(place, proxy, uploaders)
         judge(place, proxy, uploaders)
     except Failure as failure:
-        print(f"FAIL: {failure}\n(kept: {place.directory})\nagain: SEED={value} python3 {' '.join(sys.argv)}", flush=True)
+        print(f"FAIL: {failure}\n(kept: {place.directory})\n{again(*sys.argv[1:], SEED=value)}", flush=True)
         for child in place.children:
             print(f"--- {child.args[1]} {child.log}\n{log_of(child)[-1500:]}", flush=True)
         place.end(keep=True)
