@@ -55,6 +55,9 @@ static void text_journal(struct look *l)
         char first[32], last[32], readings[32], commits[32], series[32], bytes[32];
         bool any = v->end_seq > v->info->first_seq;
 
+        if (v->missing)
+            buf_printf(&l->out, "  %-20s  %llu readings before the next one are missing\n", "",
+                (unsigned long long)v->missing);
         buf_printf(&l->out, "  %-20s  %-9s  %15s  %15s  %12s  %8s  %8s  %9s\n", v->info->name,
             segment_state(v), str_count(first, sizeof(first), v->info->first_seq),
             any ? str_count(last, sizeof(last), v->end_seq - 1) : "-",
@@ -251,6 +254,7 @@ static void json_segments(struct look *l)
             json_out_null(json);
         json_key_uint(json, "readings", v->readings);
         json_key_uint(json, "bytes", v->info->bytes);
+        json_key_uint(json, "missing_before", v->missing);
         if (v->read) {
             json_key_uint(json, "commits", v->commits);
             json_key_uint(json, "series", v->series);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* Frames are read without --check while the journal is small enough to wait for it. */
 #define SCAN_BYTES_MAX (UINT64_C(1) << 30)
@@ -83,6 +84,35 @@ static bool look_journal(struct look *l, struct err *err)
             l->in->damaged = true;
     }
     return true;
+}
+
+/* Below that name lies a file. A `run` packs and deletes the oldest first, and makes new ones last. */
+static bool is_there(const struct look *l, uint64_t first_seq)
+{
+    char name[SEGMENT_NAME_SIZE];
+    struct file_info info;
+    bool exists = false;
+    struct err err;
+
+    segment_name(name, first_seq);
+    return file_stat(l->st.journal, name, &exists, &info, &err) && exists && S_ISREG(info.mode);
+}
+
+/* Numbers between two segments that are in no file of outbox/ either: a segment is missing. */
+static void look_between(struct look *l)
+{
+    for (size_t i = 0; i + 1 < l->segments.count; i++) {
+        uint64_t from = l->segments.items[i].end_seq, to = l->segments.items[i + 1].first_seq;
+
+        for (size_t k = 0; k < l->outbox.count; k++) /* by their first number */
+            if (l->outbox.items[k].name.first_seq <= from &&
+                from <= l->outbox.items[k].name.last_seq)
+                from = l->outbox.items[k].name.last_seq + 1;
+        if (from >= to || !is_there(l, l->segments.items[i].first_seq) || is_there(l, from))
+            continue; /* no hole, or one that came about while we looked */
+        l->views[i + 1].missing = to - from;
+        l->in->damaged = true;
+    }
 }
 
 /* --- outbox and refused --- */
@@ -221,7 +251,7 @@ static bool read_lines(int dirfd, const char *name, struct reasons *all, struct 
         return true;
     if (!file_stat(dirfd, name, &exists, &info, err))
         return false;
-    if (!exists)
+    if (!exists || !S_ISREG(info.mode))
         return true;
     buf_init(&text, LINES_FILE_MAX);
     ok = file_read_whole(dirfd, name, &text, err);
@@ -319,6 +349,8 @@ bool inspect_state(struct inspect *in, const char *path, struct err *err)
     else
         ok = look_journal(&l, err) && look_files(&l, err) && look_lines(&l, err) &&
              look_quarantine(&l, err) && look_rate(&l, err);
+    if (ok)
+        look_between(&l);
     if (ok && in->json)
         look_show_json(&l);
     else if (ok)

@@ -22,6 +22,7 @@ struct segment_view {
     uint64_t end_seq; /* one past the last; 0: not known */
     uint64_t readings, commits, series;
     uint64_t holes, lost; /* ranges without a valid frame; readings that had been promised */
+    uint64_t missing;     /* numbers between the segment before and this one that are nowhere */
     int64_t last_us;      /* when the last reading of the newest one came; 0: not known */
 };
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -335,6 +336,52 @@ static void a_lost_header_is_seen(void **state)
     assert_int_equal(inspect(directory, NULL, NULL), EXIT_DONE);
 }
 
+static void rename_in(const char *sub, const char *from, const char *to)
+{
+    char a[256], b[256];
+
+    in_directory(a, sub, from);
+    in_directory(b, sub, to);
+    assert_int_equal(rename(a, b), 0);
+}
+
+/* Not the next one's name, and none of outbox/ has its numbers. */
+static void a_missing_segment_is_seen(void **state)
+{
+    static const char end[] =
+        "0000000000001388.seg"; /* 5000, as if there were two more before it */
+
+    (void)state;
+    rename_in("journal", "00000000000007d1.seg", end);
+    assert_int_equal(inspect(directory, NULL, NULL), EXIT_NO);
+    expect("2999 readings before the next one are missing");
+    assert_int_equal(inspect("--json", directory, NULL), EXIT_NO);
+    expect("\"missing_before\":2999,");
+    rename_in("journal", end, "00000000000007d1.seg");
+    assert_int_equal(inspect("--json", directory, NULL), EXIT_DONE);
+    expect("\"missing_before\":0,");
+}
+
+/* Where a file is expected lies something else: the rest is shown. */
+static void what_is_no_file_is_passed_over(void **state)
+{
+    char path[256];
+
+    (void)state;
+    rename_in(".", "gaps.log", "gaps.was");
+    in_directory(path, ".", "gaps.log");
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_int_equal(inspect(directory, NULL, NULL), EXIT_DONE);
+    expect("waiting      3,000 readings in 2 segments and 1 file (");
+    assert_int_equal(unlink(path), 0);
+    rename_in(".", "gaps.was", "gaps.log");
+    in_directory(path, "rejected", "00000002.jsonl");
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(inspect(directory, NULL, NULL), EXIT_DONE);
+    expect("rejected: 2 samples");
+    assert_int_equal(rmdir(path), 0);
+}
+
 static void what_is_not_there_is_said(void **state)
 {
     char path[256];
@@ -368,6 +415,8 @@ int main(void)
         cmocka_unit_test(a_damaged_file_is_seen),
         cmocka_unit_test(a_damaged_segment_is_seen),
         cmocka_unit_test(a_lost_header_is_seen),
+        cmocka_unit_test(a_missing_segment_is_seen),
+        cmocka_unit_test(what_is_no_file_is_passed_over),
         cmocka_unit_test(what_is_not_there_is_said),
     };
 
