@@ -10,6 +10,7 @@
 #include "journal_kit.h"
 
 #include <errno.h>
+#include <limits.h>
 
 enum call {
     CALL_WRITE = 1,
@@ -297,14 +298,33 @@ static void next_start_finds_all(struct kit *k, uint64_t promised)
     kit_stop(k);
 }
 
+static bool trying; /* a point */
+
+/* FAULT=code:for_ever:is_short:call is that point alone, as a failure prints it. True: this is not one of its kind. */
+static bool is_elsewhere(int code, bool for_ever, bool is_short, unsigned *ret_at)
+{
+    const char *wanted = getenv("FAULT");
+    int want_code, want_ever, want_short;
+
+    *ret_at = 0;
+    if (!wanted)
+        return false;
+    assert_int_equal(sscanf(wanted, "%d:%d:%d:%u", &want_code, &want_ever, &want_short, ret_at), 4);
+    return want_code != code || want_ever != for_ever || want_short != is_short;
+}
+
 static unsigned fail_at_every_call(int code, bool for_ever, bool is_short)
 {
-    unsigned n = 0, hits;
+    unsigned n = 0, hits, only;
 
+    if (is_elsewhere(code, for_ever, is_short, &only))
+        return UINT_MAX;
+    n = only ? only - 1 : 0;
     do {
         struct kit k;
         uint64_t promised = 0;
 
+        trying = true;
         kit_new(&k);
         k.options.segment_bytes = 1 << 16;
         memset(&fault, 0, sizeof(fault));
@@ -321,10 +341,24 @@ static unsigned fail_at_every_call(int code, bool for_ever, bool is_short)
             assert_int_equal(promised, 100);
         next_start_finds_all(&k, promised);
         kit_free(&k);
-    } while (hits > 0);
+        trying = false;
+    } while (hits > 0 && !only);
+    if (only)
+        return UINT_MAX;
     print_message("error %d%s%s: %u calls\n", code, for_ever ? " for ever" : "",
         is_short ? " short" : "", n - 1);
     return n - 1;
+}
+
+static int tell_the_point(void **state)
+{
+    (void)state;
+    if (trying)
+        print_error("again: FAULT=%d:%d:%d:%u tests/journal_nth_call_test\n", fault.code,
+            fault.for_ever, fault.is_short, fault.at);
+    trying = false;
+    fault.armed = false;
+    return 0;
 }
 
 static void any_call_may_fail_once(void **state)
@@ -349,8 +383,8 @@ static void any_call_may_fail_for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_call_may_fail_once),
-        cmocka_unit_test(any_call_may_fail_for_ever),
+        cmocka_unit_test_teardown(any_call_may_fail_once, tell_the_point),
+        cmocka_unit_test_teardown(any_call_may_fail_for_ever, tell_the_point),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
