@@ -3,7 +3,7 @@
  * levels deep. See docs/durability-report.md.
  *
  *   crash_states [--seed S] [STATES]           runs passes S, S+1, ... until so many states are judged
- *   crash_states --point S:CALL/FATE[,CALL/FATE[,CALL/FATE]]   that point alone, with its calls
+ *   crash_states --point S[:CALL/FATE[,CALL/FATE[,CALL/FATE]]] that point alone, with its calls
  *
  * One thread. The loops take turns: whichever works, the others may come in before any of its calls, as
  * their threads could. A life is what happens between a start and a power cut; the deepest one goes on
@@ -93,9 +93,9 @@ static void show_point(void)
     for (unsigned i = 0; i < run.depth; i++)
         printf("  life %u: power cut before call %u, fate %u (%s)\n", i, run.path[i].call,
             run.path[i].fate, disk_fate_name(run.path[i].fate));
-    printf("  again: %s --point %" PRIu64 ":", program, run.pass);
+    printf("  again: %s --point %" PRIu64, program, run.pass); /* no cut at all: the pass */
     for (unsigned i = 0; i < run.depth; i++)
-        printf("%s%u/%u", i ? "," : "", run.path[i].call, run.path[i].fate);
+        printf("%s%u/%u", i ? "," : ":", run.path[i].call, run.path[i].fate);
     printf("\n");
 }
 
