@@ -31,6 +31,7 @@ PATIENCE = float(os.environ.get("PATIENCE", "1"))  # an emulated machine takes l
 
 
 WORDS = sys.argv[1:]
+SETTINGS = ("VOLUME_UPLOADER", "ORACLE", "KILLS", "FILE_SYSTEMS", "FAULT")  # of a recipe, from the environment
 drawn = {}  # SEED, once it was asked for
 
 
@@ -43,9 +44,9 @@ def seed():
 
 def again(*words, **env):
     """The line of a failure: the command that repeats it with the same program, from the top of the tree."""
-    if "VOLUME_UPLOADER" in os.environ:
-        env = {"VOLUME_UPLOADER": PROGRAM, **env}
-    return "again: " + " ".join([*(f"{name}={shlex.quote(str(value))}" for name, value in env.items()), "python3",
+    env = {**{name: os.environ[name] for name in SETTINGS if name in os.environ}, **env}
+    python = "python3" if sys.prefix == sys.base_prefix else sys.executable
+    return "again: " + " ".join([*(f"{name}={shlex.quote(str(value))}" for name, value in env.items()), python,
                                  *(shlex.quote(str(word)) for word in (sys.argv[0], *words))])
 
 
