@@ -269,8 +269,7 @@ def room_made_by_others(place):
     feeder.stop()
     place.faults(None, method="DELETE")
     sent = feeder.sent()
-    wait_for("all to be delivered", 120, lambda: f"readings={sent} " in log_of(child) or not [
-        name for name in os.listdir(os.path.join(place.state, "outbox")) if name.endswith(".parquet")])
+    wait_for("all to be delivered", 120, lambda: f"readings={sent} " in log_of(child) or not waiting(place))
     stop(child)
     Verdict(place).check(range(sent), sent)
 

@@ -22,7 +22,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 from ledger import Count, Ledger, OddFeeder, nothing_left, settled  # noqa: E402
-from plant import Failure, Place, fail, free_port, log_of, seed, trace_of, wait_for  # noqa: E402
+from plant import Failure, Place, fail, free_port, log_of, seed, trace_of, wait_for, waiting  # noqa: E402
 
 MIB = 1 << 20
 #       name    MiB  how it is made
@@ -93,10 +93,6 @@ def judge(place, feeder, policy):
     if ledger.dropped_yet_there:
         text += f" ({len(ledger.dropped_yet_there)} files without confirmation dropped as well, and yet there)"
     return text
-
-
-def waiting(place):
-    return [name for name in os.listdir(os.path.join(place.state, "outbox")) if name.endswith(".parquet")]
 
 
 def cpu_seconds(child):
