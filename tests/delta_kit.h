@@ -18,13 +18,14 @@
 
 #include "emulator/delta.h"
 #include "parquet/reader.h"
+#include "temp_dir.h"
 
 #define KIT_BELOW "Volumes/main/raw/land/data" /* the root */
 #define KIT_DATA "/" KIT_BELOW
 #define KIT_TABLE "tables/main/raw/events"
 
 struct kit {
-    char root[64];
+    char root[128];
     int dirfd; /* of root */
 };
 
@@ -32,8 +33,7 @@ static inline void kit_start(struct kit *kit)
 {
     struct err err = {0};
 
-    (void)snprintf(kit->root, sizeof(kit->root), "/tmp/delta-test-XXXXXX");
-    assert_non_null(mkdtemp(kit->root));
+    temp_dir(kit->root, sizeof(kit->root), "delta-test");
     assert_true(file_dir_open(FILE_CWD, kit->root, &kit->dirfd, &err));
     assert_true(file_dir_make(kit->dirfd, KIT_BELOW, true, &err));
 }

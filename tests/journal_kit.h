@@ -11,6 +11,7 @@
 #include "journal/inside.h"
 #include "journal/recover.h"
 #include "state/quarantine.h"
+#include "temp_dir.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -71,13 +72,7 @@ static inline void kit_empty(const char *dir, const char *sub)
 
 static inline void kit_temp(char out[128])
 {
-    struct stat st;
-
-    (void)snprintf(out, 128, "%s/journal-XXXXXX",
-        getenv("TMPDIR")             ? getenv("TMPDIR")
-        : stat("/dev/shm", &st) == 0 ? "/dev/shm"
-                                     : "/tmp");
-    assert_non_null(mkdtemp(out));
+    temp_dir(out, 128, "journal");
 }
 
 static inline void kit_new(struct kit *k)

@@ -274,19 +274,24 @@ static inline bool rig_source_read(
            (n == len || err_set(err, ERR_INPUT, 0, "short"));
 }
 
-static inline void rig_take_row(
-    struct pack_rig *p, struct volume_file *f, const struct parquet_columns *c, size_t i)
+struct rig_names {
+    char asset[32], datastream[32];
+};
+
+static inline void rig_take_row(struct pack_rig *p, struct volume_file *f,
+    const struct rig_names *names, const struct parquet_columns *c, size_t i)
 {
     uint64_t seq = c->payload[i] >= 1 && c->payload[i] < 1e15 ? (uint64_t)c->payload[i] : 0;
-    char asset[32], datastream[32];
+    const struct rig_names *want;
 
     if (seq == 0 || seq >= p->next_seq || seq < f->name.first_seq || seq > f->name.last_seq) {
         p->altered++;
         return;
     }
-    rig_names_of(p->series[seq], asset, datastream);
-    if (c->timestamp_us[i] != p->timestamp_us[seq] || !span_is(c->assets[c->asset[i]], asset) ||
-        !span_is(c->datastreams[c->datastream[i]], datastream))
+    want = &names[p->series[seq]];
+    if (c->timestamp_us[i] != p->timestamp_us[seq] ||
+        !span_is(c->assets[c->asset[i]], want->asset) ||
+        !span_is(c->datastreams[c->datastream[i]], want->datastream))
         p->altered++;
     if (p->rows[seq]++ > 0)
         p->twice++;
@@ -298,12 +303,15 @@ static inline void rig_take_rows(struct pack_rig *p, struct volume_file *f, int 
     struct parquet_source source = {.read = rig_source_read, .context = &fd, .bytes = bytes};
     struct err err;
     struct parquet_reader *reader = parquet_open(source, &err);
+    struct rig_names names[PACK_RIG_SERIES];
     struct parquet_info info;
 
     if (!reader) {
         fprintf(stderr, "%s: %s\n", f->text, err.text);
         abort();
     }
+    for (uint32_t i = 0; i < PACK_RIG_SERIES; i++)
+        rig_names_of(i, names[i].asset, names[i].datastream);
     parquet_info(reader, &info);
     for (uint32_t g = 0; g < info.groups; g++) {
         struct parquet_columns columns;
@@ -311,7 +319,7 @@ static inline void rig_take_rows(struct pack_rig *p, struct volume_file *f, int 
         if (!parquet_read_group(reader, g, &columns, &err))
             abort();
         for (size_t i = 0; i < columns.rows; i++)
-            rig_take_row(p, f, &columns, i);
+            rig_take_row(p, f, names, &columns, i);
     }
     parquet_close(reader);
 }

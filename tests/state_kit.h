@@ -6,6 +6,7 @@
 #include "state/gaps.h"
 #include "state/quarantine.h"
 #include "state/rejects.h"
+#include "temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,14 +42,8 @@ struct kit {
 
 static inline void kit_new(struct kit *k)
 {
-    struct stat st;
-
     memset(k, 0, sizeof(*k));
-    (void)snprintf(k->top, sizeof(k->top), "%s/state-XXXXXX",
-        getenv("TMPDIR")             ? getenv("TMPDIR")
-        : stat("/dev/shm", &st) == 0 ? "/dev/shm"
-                                     : "/tmp");
-    assert_non_null(mkdtemp(k->top));
+    temp_dir(k->top, sizeof(k->top), "state");
     (void)snprintf(k->dir, sizeof(k->dir), "%s/s", k->top);
 }
 

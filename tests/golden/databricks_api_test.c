@@ -86,6 +86,24 @@ static void good(bool ok)
         fail_msg("%s", err.text);
 }
 
+/* How long a call wanted to wait is told here, and not waited for.
+ * wrap: rest_pause */
+bool __real_rest_pause(struct workspace *of, int64_t wait_us, struct err *why);
+bool __wrap_rest_pause(struct workspace *of, int64_t wait_us, struct err *why);
+
+static bool pauses_are_told;
+static int64_t pauses_us[8];
+static size_t pause_count;
+
+bool __wrap_rest_pause(struct workspace *of, int64_t wait_us, struct err *why)
+{
+    if (!pauses_are_told)
+        return __real_rest_pause(of, wait_us, why);
+    assert_in_range(pause_count, 0, 7);
+    pauses_us[pause_count++] = wait_us;
+    return true;
+}
+
 /* --- jobs --- */
 
 #define JOB                                                                                        \
@@ -646,12 +664,17 @@ static void a_slow_statement_is_polled(void **state)
     struct sql_result r;
 
     (void)state;
+    pauses_are_told = true;
     say("/statements/a%2Fb", 503, "{}"); /* the statement goes on: ask again */
     say("/statements/a%2Fb", 200,
         "{\"status\":{\"state\":\"SUCCEEDED\"},\"manifest\":{\"schema\":{\"columns\":[{\"name\":"
         "\"n\"}]}},\"result\":{\"data_array\":[[\"7\"]]}}");
     say("/statements", 200, "{\"statement_id\":\"a/b\",\"status\":{\"state\":\"PENDING\"}}");
     good(sql_execute(ws, &s, &r, &err));
+    pauses_are_told = false;
+    assert_int_equal(pause_count, 2);
+    assert_int_equal(pauses_us[0], 1000000);
+    assert_int_equal(pauses_us[1], 1500000);
     was("GET", "/api/2.0/sql/statements/a%2Fb", NULL);
     assert_string_equal(r.statement_id, "a/b");
     assert_string_equal(sql_cell(&r, 0, 0), "7");

@@ -6,6 +6,7 @@
 #include "base/crc32c.h"
 #include "base/rng.h"
 #include "state/gaps.h"
+#include "temp_dir.h"
 #include "uploader/uploader.h"
 
 #include <ftw.h>
@@ -150,7 +151,7 @@ static void check(struct uploader *u)
 
 static void one_round(uint64_t seed)
 {
-    char dir[] = "/tmp/uploader_random_XXXXXX", host[64];
+    char dir[256], host[64];
     struct workspace_options o = {.host = host};
     struct uploader_options options = {.folder = "/Volumes/c/s/v/data",
         .seed = seed,
@@ -164,7 +165,7 @@ static void one_round(uint64_t seed)
 
     rng_seed(&rng, seed);
     options.parallel = 1 + (unsigned)rng_below(&rng, 5);
-    assert_non_null(mkdtemp(dir));
+    temp_dir(dir, sizeof(dir), "uploader_random");
     if (!state_open(&st, dir, true, &busy, &err) || !state_set_instance(&st, NULL, &err) ||
         !limits_init(&limits, &st, 0, 0, &err) || !(gaps = gaps_open(&st, &limits, &err)))
         fail_msg("%s", err.text);

@@ -324,20 +324,22 @@ static void a_gateway_may_ask_for_our_certificate(void **state)
 
 static void a_proxy_has_a_ca_of_its_own(void **state)
 {
-    static const char *const none[2] = {NULL, NULL};
-    struct workspace_options o = {.ca_file = "other.pem", .connect_us = 2000000};
+    /* -rev sends every line back from its end to its start: an answer at once, and none of a proxy. */
+    static const char *const echo[2] = {"-rev", NULL};
+    struct workspace_options o = {.ca_file = "other.pem", .connect_us = 20000000};
     struct err err = {.text = ""};
 
     (void)state;
     if (!have_openssl)
         skip();
-    assert_false(ask_with("good", none, o, true, &err));
+    assert_false(ask_with("good", echo, o, true, &err));
     assert_int_equal(err.kind, ERR_DENIED); /* its certificate is unknown */
     if (!strstr(err.text, "unknown issuer"))
         fail_msg("%s", err.text);
     o.proxy_ca_file = "good.pem";
-    assert_false(ask_with("good", none, o, true, &err)); /* no proxy, but now we talk to it */
-    if (strstr(err.text, "issuer") || strstr(err.text, "certificate"))
+    assert_false(ask_with("good", echo, o, true, &err)); /* no proxy, but now we talk to it */
+    if (strstr(err.text, "issuer") || strstr(err.text, "certificate") ||
+        !strstr(err.text, "CONNECT"))
         fail_msg("%s", err.text);
 }
 

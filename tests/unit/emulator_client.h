@@ -25,6 +25,7 @@
 
 #include "base/file.h"
 #include "emulator/emulator.h"
+#include "temp_dir.h"
 
 #define TEST_TOKEN "dapi-of-the-test"
 #define TEST_ID "11111111-2222-4333-8444-555555555555"
@@ -38,7 +39,7 @@ struct fixture {
     struct emulator *emu;
     struct secret *token;
     struct secret *client_secret;
-    char root[64];
+    char root[128];
 };
 
 /* What a test changes in `options` before the start. */
@@ -52,8 +53,7 @@ static inline struct fixture *fixture_start(change_options *change)
     struct emulator_options options = {0};
 
     assert_non_null(f);
-    (void)snprintf(f->root, sizeof(f->root), "/tmp/emulator-test-XXXXXX");
-    assert_non_null(mkdtemp(f->root));
+    temp_dir(f->root, sizeof(f->root), "emulator-test");
     f->token = secret_new(span_of(TEST_TOKEN), &err);
     f->client_secret = secret_new(span_of(TEST_SECRET), &err);
     options = (struct emulator_options){
@@ -273,7 +273,7 @@ static inline size_t uploads_left(const struct fixture *f)
 {
     struct file_list list;
     struct err err = {0};
-    char path[128];
+    char path[sizeof(f->root) + 16];
     size_t count;
     int fd = -1;
 

@@ -242,7 +242,7 @@ static void only_loopback_unless_told_otherwise(void **state)
         {"0.0.0.0", true, true},
     };
     struct fixture *f = *state;
-    char root[80];
+    char root[sizeof(f->root) + 8];
 
     (void)snprintf(root, sizeof(root), "%s/second", f->root);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -262,7 +262,7 @@ static void only_loopback_unless_told_otherwise(void **state)
 static void a_taken_port_is_said(void **state)
 {
     struct fixture *f = *state;
-    char root[80];
+    char root[sizeof(f->root) + 8];
     struct emulator_options options = {.root = root, .port = emulator_port(f->emu)};
     struct err err = {0};
 

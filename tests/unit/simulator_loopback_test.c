@@ -399,8 +399,9 @@ static void drops(enum simulator_drop how, bool cut)
         assert_true(here <= AFTER);
         cuts += c.at < c.in.len;
         leave(&c);
-        simulator_get_stats(s, &stats);
-    } while (!stats.finished && !simulator_wait(s, 50000));
+        wait_until_gone(s, &stats);
+    } while (stats.sent < COUNT);
+    assert_true(simulator_wait(s, LONG_US));
     simulator_get_stats(s, &stats);
     assert_int_equal(stats.sent, COUNT);
     assert_int_equal(stats.drops, COUNT / AFTER);

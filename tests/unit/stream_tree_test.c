@@ -36,7 +36,7 @@ static void counted_free(void *p)
 }
 
 /* `start`, then `part` again and again, then `end`: exactly `size` bytes with blanks in front of the
- * end, and the newline. A '#' in `part` is a number, another one each time. */
+ * end, and the newline. One '#' in `part` is a number, another one each time. */
 static void make_line(
     struct buf *line, const char *start, const char *part, const char *end, size_t size)
 {
@@ -45,11 +45,14 @@ static void make_line(
     buf_reset(line);
     (void)buf_add_text(line, start);
     for (unsigned i = 0; line->len + strlen(part) + 5 + tail <= size; i++) {
-        for (const char *p = part; *p; p++) {
-            if (*p == '#')
-                (void)buf_printf(line, "%06x", i);
-            else
-                (void)buf_add_byte(line, (uint8_t)*p);
+        const char *number = strchr(part, '#');
+
+        if (number) {
+            (void)buf_add(line, part, (size_t)(number - part));
+            (void)buf_printf(line, "%06x", i);
+            (void)buf_add_text(line, number + 1);
+        } else {
+            (void)buf_add_text(line, part);
         }
     }
     if (line->len && line->data[line->len - 1] == ',')
