@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "rounds.h"
 
 #define MODEL_MAX 3000
 
@@ -114,7 +115,7 @@ static void check_all(const struct series_table *t)
 static void behaves_as_a_list(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= rounds(12); seed++) {
         struct err err = {0};
         struct series_table *t = series_new(1500, 6000, &err);
         struct rng rng;

@@ -4,6 +4,7 @@
 #include "base/crc32c.h"
 #include "base/rng.h"
 #include "journal/headless.h"
+#include "rounds.h"
 
 #define SEGMENT "0000000000000001.seg"
 #define NAME "journal/" SEGMENT
@@ -192,7 +193,7 @@ static void garbage_says_nothing(void **state)
     kit_new(&k);
     kit_start(&k);
     kit_stop(&k);
-    for (int i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < rounds(40); i++) {
         size_t len = (size_t)rng_below(&rng, 1 << 20);
         struct headless found;
         int fd;

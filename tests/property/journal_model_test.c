@@ -3,6 +3,7 @@
 #include "journal_kit.h"
 
 #include "base/rng.h"
+#include "rounds.h"
 
 #define SEEDS 30
 #define STEPS 150
@@ -123,7 +124,7 @@ static void promised_readings_are_found(void **state)
 
     (void)state;
     kit_names_may_miss = true; /* a cut may tear the names and keep the rows */
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= rounds(SEEDS); seed++) {
         struct kit k;
         static struct model m;
         struct rng rng;
@@ -143,7 +144,7 @@ static void promised_readings_are_found(void **state)
         assert_int_equal(k.limits.no_space, 0);
         kit_free(&k);
     }
-    assert_true(lives > SEEDS && cuts > SEEDS);
+    assert_true(lives > rounds(SEEDS) && cuts > rounds(SEEDS));
 }
 
 int main(void)

@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "journal/salvage.h"
+#include "rounds.h"
 
 #define SEGMENT "0000000000000001.seg"
 #define NAME "journal/" SEGMENT
@@ -184,7 +185,7 @@ static void all_that_is_valid_is_found_and_nothing_else(void **state)
     assert_non_null(now);
     rng_seed(&rng, seed_of_run());
     assert_true(state_open_readonly(&kit.st, kit.dir, &kit.err));
-    for (int i = 0; i < TRIALS; i++) {
+    for (uint64_t i = 0; i < rounds(TRIALS); i++) {
         struct salvage_source source = {
             kit.st.journal, SEGMENT, 1, READINGS + 1, SEGMENT_HEADER_BYTES};
         bool valid[READINGS + 1];

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "pack_rig.h"
+#include "rounds.h"
 
 struct totals {
     uint64_t files, rows, superseded;
@@ -94,7 +95,7 @@ static void every_reading_arrives_once(void **unused)
 
     (void)unused;
     print_message("seed %llu\n", (unsigned long long)seed);
-    for (uint64_t turn = 0; turn < 20; turn++) {
+    for (uint64_t turn = 0; turn < rounds(20); turn++) {
         struct totals totals = {0};
         struct pack_rig p;
         struct verdict v;

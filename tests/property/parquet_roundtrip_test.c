@@ -2,6 +2,7 @@
  * byte is either noticed or harmless. */
 #include "interop/parquet_cases.h"
 #include "parquet/reader.h"
+#include "rounds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -317,7 +318,7 @@ static void hostile_bytes_are_refused_or_read(void **state)
     rng_seed(&rng, 20260131);
     crc_is_zero = true;
     for (size_t p = 0; p < sizeof(picks) / sizeof(picks[0]); p++) {
-        for (unsigned round = 0; round < 200; round++) {
+        for (uint64_t round = 0; round < rounds(200); round++) {
             if (round % 20 == 0) {
                 buf_reset(&file);
                 write_case(&file, &parquet_cases[picks[p]], (enum parquet_profile)(round / 20 % 2),
@@ -335,7 +336,7 @@ static void hostile_bytes_are_refused_or_read(void **state)
         }
     }
     crc_is_zero = false;
-    assert_true(refused > 500);
+    assert_true(refused > rounds(500));
     buf_done(&file);
 }
 

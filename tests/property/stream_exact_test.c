@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "rounds.h"
 #include "stream/number.h"
 #include "stream/timestamp.h"
 
@@ -54,7 +55,7 @@ static void printed_doubles_read_back(void **state)
     char text[1200];
 
     (void)state;
-    for (int i = 0; i < 30000; i++) {
+    for (uint64_t i = 0; i < rounds(30000); i++) {
         double value = random_double();
 
         (void)snprintf(text, sizeof(text), "%.*g", (int)(1 + rng_below(&rng, 20)), value);
@@ -69,7 +70,7 @@ static void printed_doubles_read_back(void **state)
 static void random_digits_round_once(void **state)
 {
     (void)state;
-    for (int i = 0; i < 60000; i++) {
+    for (uint64_t i = 0; i < rounds(60000); i++) {
         char text[64], *p = text;
         uint64_t digits = 1 + rng_below(&rng, 22), point = rng_below(&rng, digits + 1);
 
@@ -98,7 +99,7 @@ static void random_digits_round_once(void **state)
 static void ties_go_to_the_even_one(void **state)
 {
     (void)state;
-    for (int i = 0; i < 15000; i++) {
+    for (uint64_t i = 0; i < rounds(15000); i++) {
         uint64_t mantissa = rng_next(&rng) >> 11 | UINT64_C(1) << 52; /* 53 bits */
         uint64_t middle = mantissa * 2 + 1;                           /* 54: a tie */
         unsigned shift = (unsigned)rng_below(&rng, 10);
@@ -129,7 +130,7 @@ static void long_tokens_and_subnormals_are_exact(void **state)
     char text[1400];
 
     (void)state;
-    for (int i = 0; i < 1500; i++) {
+    for (uint64_t i = 0; i < rounds(1500); i++) {
         uint64_t bits = rng_next(&rng) >> (12 + rng_below(&rng, 40)); /* subnormal */
         double value;
         size_t len;
@@ -200,7 +201,7 @@ static void every_day_of_the_calendar_is_read(void **state)
 static void other_forms_are_the_same_instant(void **state)
 {
     (void)state;
-    for (int i = 0; i < 30000; i++) {
+    for (uint64_t i = 0; i < rounds(30000); i++) {
         int64_t want = CLOCK_FIRST_US + CLOCK_DAY_US +
                        (int64_t)rng_below(&rng,
                            (uint64_t)(CLOCK_LAST_US - CLOCK_FIRST_US) - 2 * (uint64_t)CLOCK_DAY_US);
@@ -232,7 +233,7 @@ static void other_forms_are_the_same_instant(void **state)
 static void unix_time_is_rounded_to_the_nearest(void **state)
 {
     (void)state;
-    for (int i = 0; i < 20000; i++) {
+    for (uint64_t i = 0; i < rounds(20000); i++) {
         uint64_t s = rng_below(&rng, 4000000000U), ns = rng_below(&rng, 1000000000);
         uint64_t want = s * 1000000 + (ns + 500) / 1000;
         struct number n;

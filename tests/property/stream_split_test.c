@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "rounds.h"
 #include "stream_feed.h"
 
 /* Every kind of line; the piece behind the last newline too. */
@@ -168,7 +169,7 @@ static void changed_bytes_are_judged_alike_by_both_ways(void **state)
     (void)state;
     printf("seed %llu\n", (unsigned long long)seed);
     rng_seed(&rng, seed);
-    for (int round = 0; round < 10000; round++) {
+    for (uint64_t round = 0; round < rounds(10000); round++) {
         struct feed f[2];
         char line[3 * sizeof(good)];
         uint64_t changes = 1 + rng_below(&rng, 4);

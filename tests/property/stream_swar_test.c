@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "rounds.h"
 #include "stream_feed.h"
 
 /* The plain definition. */
@@ -41,7 +42,7 @@ static void both_bodies_find_the_first_special_byte(void **state)
     (void)state;
     printf("seed %llu\n", (unsigned long long)seed);
     rng_seed(&rng, seed);
-    for (int round = 0; round < 100000; round++) {
+    for (uint64_t round = 0; round < rounds(100000); round++) {
         size_t len = 1 + rng_below(&rng, sizeof(text) - 1);
         const char *want;
 
@@ -111,7 +112,7 @@ static void the_decoder_says_the_same_with_it(void **state)
     rng_seed(&rng, seed);
     assert_true(memory != MAP_FAILED);
     assert_int_equal(mprotect(memory + page, page, PROT_NONE), 0);
-    for (int round = 0; round < 5000; round++) {
+    for (uint64_t round = 0; round < rounds(5000); round++) {
         char *line = memory + page - len;
         struct feed f[2];
 

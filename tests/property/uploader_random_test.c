@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/rng.h"
+#include "rounds.h"
 #include "state/gaps.h"
 #include "temp_dir.h"
 #include "uploader/uploader.h"
@@ -198,7 +199,7 @@ static void every_file_arrives_once(void **state)
     uint64_t seed = given ? strtoull(given, NULL, 0) : rng_any_seed() >> 1;
 
     (void)state;
-    for (uint64_t i = 0; i < (given ? 1 : ROUNDS); i++) {
+    for (uint64_t i = 0; i < (given ? 1 : rounds(ROUNDS)); i++) {
         printf("SEED=%llu\n", (unsigned long long)(seed + i));
         one_round(seed + i);
     }
