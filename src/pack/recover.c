@@ -188,6 +188,8 @@ static bool settle_identity(struct recovery *r, struct err *err)
         if (s->header_ok && !state_set_instance(r->st, s->header.instance, err))
             return err_wrap(err, "'%s'", s->name);
     }
+    if (r->segments.count == 0) /* even when IDENTITY is there: how far its numbers got is not */
+        r->st->instance_known = false;
     return state_set_instance(r->st, r->st->instance_known ? r->st->instance : NULL, err);
 }
 
