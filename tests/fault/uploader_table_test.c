@@ -27,7 +27,7 @@ static int open_uploader(bool service_principal)
 {
     char host[64];
     struct err err = {.text = ""};
-    struct workspace_options o = {.host = host, .stall_us = CLOCK_SECOND_US};
+    struct workspace_options o = {.host = host, .stall_us = 30 * CLOCK_SECOND_US};
     struct uploader_options options = {.parallel = 4,
         .folder = FOLDER "/",
         .seed = 7,
@@ -889,8 +889,8 @@ static void a_wake_up_ends_the_step(void **state)
     (void)state;
     assert_int_equal(pipe(fds), 0);
     assert_int_equal(write(fds[1], "x", 1), 1);
-    assert_true(uploader_step(up, true, 4 * CLOCK_SECOND_US, fds[0], &err));
-    assert_true(clock_mono_us() - began < 2 * CLOCK_SECOND_US);
+    assert_true(uploader_step(up, true, 60 * CLOCK_SECOND_US, fds[0], &err));
+    assert_true(clock_mono_us() - began < 30 * CLOCK_SECOND_US);
     (void)close(fds[0]);
     (void)close(fds[1]);
     began = clock_mono_us();
