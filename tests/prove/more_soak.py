@@ -31,6 +31,22 @@ RING = 16 << 20  # of rejected/: durability.md 14
 RSS_GROWTH = 8 << 20
 
 
+def target_of(link):
+    """None: closed since the list was made."""
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:
+        return None
+
+
+def blocks_of(path):
+    """Bytes on the disk; 0: gone since the list was made."""
+    try:
+        return os.stat(path).st_blocks * 512
+    except FileNotFoundError:
+        return 0
+
+
 class Plant:
     """One run with its feeder, workspace and state."""
 
@@ -137,12 +153,12 @@ class Plant:
         pid = self.child.pid
         with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
             lines = dict(line.split(":", 1) for line in status)
-        kinds = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        kinds = list(filter(None, (target_of(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))))
         sockets = sum(kind.startswith("socket:") for kind in kinds)
         disk = {}
         for folder, _, names in os.walk(self.place.state):
             part = os.path.relpath(folder, self.place.state)
-            disk[part] = sum(os.stat(os.path.join(folder, name)).st_blocks * 512 for name in names)
+            disk[part] = sum(blocks_of(os.path.join(folder, name)) for name in names)
         rejected = disk.pop("rejected", 0)
         return {"rss": int(lines["VmRSS"].split()[0]) * 1024, "threads": int(lines["Threads"]), "files": len(kinds) - sockets,
                 "sockets": sockets, "disk": sum(disk.values()), "rejected": rejected, "pid": pid}
