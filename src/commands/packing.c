@@ -14,17 +14,17 @@ static void publish(struct pipeline *p, struct pack *pack)
 {
     const struct pack_counters *n = pack_counters(pack);
     struct counters *c = p->counters;
-    uint64_t segments, bytes, readings;
+    struct pack_closed closed = pack_waiting(pack);
 
-    pack_waiting(pack, &segments, &bytes, &readings);
-    if (segments == 0)
+    if (closed.segments == 0)
         counter_set(&c->closed_since_us, 0);
     else if (counter_get(&c->closed_since_us) == 0)
         counter_set(&c->closed_since_us, (uint64_t)clock_mono_us());
     counter_set(&c->beat_us[LOOP_PACK], (uint64_t)clock_mono_us());
-    counter_set(&c->closed_segments, segments);
-    counter_set(&c->closed_bytes, bytes);
-    counter_set(&c->closed_readings, readings);
+    counter_set(&c->closed_segments, closed.segments);
+    counter_set(&c->closed_bytes, closed.bytes);
+    counter_set(&c->closed_readings, closed.readings);
+    counter_set(&c->closed_end_seq, closed.end_seq);
     counter_set(&c->packed_files, n->files);
     counter_set(&c->packed_rows, n->rows);
     counter_set(&c->packed_bytes, n->bytes);

@@ -56,6 +56,7 @@ void telling_start(struct pipeline *p)
     counter_set(&c->waiting_files, files);
     counter_set(&c->waiting_readings, readings);
     counter_set(&c->closed_readings, segments);
+    counter_set(&c->closed_end_seq, p->first_seq);
     counter_set(&c->carried_readings, segments + readings + refused);
     counter_set(&c->gaps_before, gaps_readings(p->gaps));
     counter_set(&c->gap_readings, gaps_readings(p->gaps));

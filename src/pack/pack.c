@@ -110,14 +110,17 @@ void pack_set_held(struct pack *p, uint64_t files)
     p->held = files;
 }
 
-void pack_waiting(
-    const struct pack *p, uint64_t *ret_segments, uint64_t *ret_bytes, uint64_t *ret_readings)
+struct pack_closed pack_waiting(const struct pack *p)
 {
-    *ret_segments = closed_count(p);
-    *ret_bytes = closed_bytes(p);
-    *ret_readings = 0;
-    for (size_t i = 0; i < closed_count(p); i++)
-        *ret_readings += segment_readings(closed(p, i));
+    struct pack_closed ret = {.segments = closed_count(p), .bytes = closed_bytes(p)};
+
+    for (size_t i = 0; i < ret.segments; i++) {
+        ret.readings += segment_readings(closed(p, i));
+        ret.end_seq = closed(p, i)->end_seq;
+    }
+    if (p->at + ret.segments < p->list.count)
+        ret.end_seq = closed(p, ret.segments)->first_seq;
+    return ret;
 }
 
 static bool scan_again(struct pack *p, struct err *err)

@@ -80,9 +80,12 @@ NODISCARD bool pack_step(
  * they were not there, or a few bad files would keep back all that comes after them. */
 void pack_set_held(struct pack *p, uint64_t files);
 
-/* Closed segments that wait, their bytes and readings, as of the last step. */
-void pack_waiting(
-    const struct pack *p, uint64_t *ret_segments, uint64_t *ret_bytes, uint64_t *ret_readings);
+/* Closed segments that wait, as of the last step. */
+struct pack_closed {
+    uint64_t segments, bytes, readings;
+    uint64_t end_seq; /* where the next one begins; 0: not known yet */
+};
+struct pack_closed pack_waiting(const struct pack *p);
 
 const struct pack_counters *pack_counters(const struct pack *p);
 

@@ -60,6 +60,7 @@ struct counters {
     /* pack */
     counter packed_files, packed_rows, packed_bytes, superseded, pack_busy_us;
     counter closed_segments, closed_bytes, closed_readings;
+    counter closed_end_seq;  /* what was closed since then, pack has not seen yet; 0: not known */
     counter closed_since_us; /* since when closed segments wait; 0: none does */
     counter gap_readings;    /* in gaps.log, all runs together */
     /* ship */

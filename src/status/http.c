@@ -193,7 +193,7 @@ static enum MHD_Result show(
     if (page == PAGE_HOME)
         return MHD_queue_response(connection, 200, h->home);
     buf_init(&body, REPORT_BYTES_MAX);
-    picture_take(&picture, h->options.counters);
+    (void)picture_take_settled(&picture, h->options.counters);
     history_rates(&h->history, &picture);
     trouble_find(&picture, &troubles);
     switch (page) {

@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 
+#include <time.h>
+
 static uint64_t less(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : 0;
@@ -139,7 +141,7 @@ static void take_delivery(struct picture *p, struct counters *c)
 /* The loops count numbers of ranges; what is absent from the files is taken off here. */
 static void take_places(struct picture *p, struct counters *c)
 {
-    uint64_t first = counter_get(&c->segment_first_seq);
+    uint64_t seen = counter_get(&c->closed_end_seq), first = counter_get(&c->segment_first_seq);
     struct board_absent absent = board_get_absent(&c->board);
     uint64_t files;
 
@@ -148,8 +150,10 @@ static void take_places(struct picture *p, struct counters *c)
     p->gaps_before = counter_get(&c->gaps_before);
     p->gaps = less(less(counter_get(&c->gap_readings), p->gaps_before), absent.lost);
     p->delivered = less(counter_get(&c->delivered_readings), absent.delivered);
+    /* Pack looks at what was closed when it has finished the file at hand. */
+    first = first > seen ? first : seen;
     p->active = less(p->received_seq + 1, first);
-    p->closed = counter_get(&c->closed_readings);
+    p->closed = counter_get(&c->closed_readings) + (seen ? first - seen : 0);
     p->closed_segments = counter_get(&c->closed_segments);
     p->closed_bytes = counter_get(&c->closed_bytes);
     p->refused = counter_get(&c->refused_waiting_readings);
@@ -195,6 +199,24 @@ void picture_take(struct picture *p, struct counters *c)
     (void)str_copy(p->peer, sizeof(p->peer), c->peer);
     (void)str_copy(p->job_text, sizeof(p->job_text), c->job_text);
     (void)pthread_mutex_unlock(&c->lock);
+}
+
+static bool adds_up(const struct picture *p)
+{
+    return p->lines == p->readings + p->rejected + p->ignored &&
+           p->carried + p->readings == p->delivered + p->waiting + p->superseded + p->gaps;
+}
+
+bool picture_take_settled(struct picture *p, struct counters *c)
+{
+    const struct timespec pause = {.tv_nsec = PICTURE_SETTLE_US * 1000 / 5};
+    int looks = 0;
+
+    for (picture_take(p, c); !adds_up(p) && looks < 5; looks++) {
+        (void)nanosleep(&pause, NULL);
+        picture_take(p, c);
+    }
+    return adds_up(p);
 }
 
 enum loop_number picture_stuck(const struct picture *p)

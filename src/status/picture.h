@@ -15,7 +15,8 @@
  *     carried + readings = delivered + waiting + superseded + gaps
  *
  * `carried` are the readings that were waiting on disk when this process began: all other numbers
- * count from then. While data moves, a reading may for a moment be seen in two places or in none.
+ * count from then. While data moves, a reading may for a moment (about a millisecond) be seen in two
+ * places or in none.
  */
 #ifndef STATUS_PICTURE_H
 #define STATUS_PICTURE_H
@@ -82,6 +83,11 @@ struct picture {
 };
 
 void picture_take(struct picture *p, struct counters *c);
+
+/* The same for those who add up: when a file is between two places it looks again, a few times in at most
+ * PICTURE_SETTLE_US. False: the sums do not hold all the same. */
+#define PICTURE_SETTLE_US INT64_C(20000)
+bool picture_take_settled(struct picture *p, struct counters *c);
 
 const char *picture_stream_name(enum stream_status status); /* "connected" */
 const char *picture_ship_name(enum ship_status status);

@@ -72,11 +72,11 @@ static enum pack_result step(struct pack_rig *p, struct pack *pack, bool all)
 
 static uint64_t waiting(const struct pack *pack)
 {
-    uint64_t segments, bytes, readings;
+    struct pack_closed closed = pack_waiting(pack);
 
-    pack_waiting(pack, &segments, &bytes, &readings);
-    assert_true((segments == 0) == (bytes == 0));
-    return segments;
+    assert_true((closed.segments == 0) == (closed.bytes == 0));
+    assert_true(closed.end_seq > closed.readings); /* nothing is missing in front */
+    return closed.segments;
 }
 
 static size_t files(struct pack_rig *p)

@@ -68,8 +68,11 @@ static void sums_hold_at_every_stage(void **state)
     counter_set(&c->gaps_before, 7); /* of earlier runs */
     counter_set(&c->gap_readings, 7);
     assert_sum(c); /* all in the active segment */
+    counter_set(&c->closed_end_seq, 1);
     counter_set(&c->segment_first_seq, 101);
+    assert_sum(c); /* closed, and pack is busy with the file before */
     counter_set(&c->closed_readings, 100);
+    counter_set(&c->closed_end_seq, 101);
     assert_sum(c);
     counter_set(&c->closed_readings, 40);
     counter_set(&c->superseded, 10);
@@ -97,6 +100,39 @@ static void sums_hold_at_every_stage(void **state)
     picture_take(&p, c);
     assert_int_equal(p.refused, 35);
     assert_int_equal(p.waiting, 35);
+}
+
+/* A file is on its way: pack has said that it left, ship not yet that it came. */
+static void *ship_says_it(void *arg)
+{
+    struct counters *c = arg;
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    (void)nanosleep(&pause, NULL);
+    counter_set(&c->waiting_readings, 60);
+    return NULL;
+}
+
+static void a_file_on_its_way_is_waited_for(void **state)
+{
+    struct counters *c = make(state);
+    struct picture p;
+    pthread_t ship;
+    int64_t began;
+
+    counter_set(&c->lines, 60);
+    counter_set(&c->readings, 60);
+    counter_set(&c->received_seq, 60);
+    counter_set(&c->segment_first_seq, 61);
+    began = clock_mono_us();
+    assert_false(picture_take_settled(&p, c)); /* not for ever */
+    assert_true(clock_mono_us() - began >= PICTURE_SETTLE_US);
+    assert_int_equal(pthread_create(&ship, NULL, ship_says_it, c), 0);
+    for (int i = 0; i < 1000 && !picture_take_settled(&p, c); i++)
+        continue; /* on a machine that is busy the other thread may come late */
+    assert_int_equal(p.waiting, 60);
+    assert_true(picture_take_settled(&p, c));
+    assert_int_equal(pthread_join(ship, NULL), 0);
 }
 
 /* gaps.log counts the whole range of a dropped file; what had been superseded in it is not lost. */
@@ -465,6 +501,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sums_hold_at_every_stage, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_on_its_way_is_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(dropped_file_is_counted_once, setup, teardown),
         cmocka_unit_test_setup_teardown(
             the_order_of_pack_and_ship_does_not_matter, setup, teardown),
