@@ -4,6 +4,7 @@ Every reading carries its number n: timestamp = BASE + n microseconds, series an
 in the volume says which reading it is, and whether it was altered.
 """
 import calendar
+import fcntl
 import json
 import os
 import random
@@ -288,9 +289,25 @@ class Place:
             subprocess.run(["rm", "-rf", self.directory], check=False)
 
 
+PORTS, PORTS_HELD = [], 200
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+    """Below those the kernel gives to connections, and held by a lock: neither a connection nor a test that runs at the same
+    time can come to be there before the one it is for."""
+    folder = "/tmp/volume-uploader-ports"
+    os.makedirs(folder, exist_ok=True)
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        try:
+            lock = open(os.path.join(folder, str(port)), "wb")  # pylint: disable=consider-using-with
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        PORTS.append(lock)
+        del PORTS[:-PORTS_HELD]
+        return port
 
 
 def log_of(child):
