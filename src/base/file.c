@@ -10,12 +10,14 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Equal on both sides is the point. NOLINTNEXTLINE(misc-redundant-expression) */
 _Static_assert(FILE_CWD == AT_FDCWD, "FILE_CWD is AT_FDCWD");
 
 #define FILE_NAMES_MAX 4000000U
+#define AGAIN_MAX 100U /* a millisecond each */
 
 bool file_dir_open(int at, const char *path, int *ret_fd, struct err *err)
 {
@@ -199,10 +201,30 @@ bool file_open(int dirfd, const char *name, enum file_mode mode, int *ret_fd, st
     return true;
 }
 
+/* A nearly full Btrfs answers EAGAIN for a plain file, where no other does (seen with Linux 6.18, T8); nothing
+ * was written. That passes, or somebody makes room: as ENOSPC it is waited for. */
+static bool may_go_on(unsigned *tries)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+
+    if (errno == EINTR)
+        return true;
+    if (errno != EAGAIN || (*tries)++ == AGAIN_MAX)
+        return false;
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
+static enum err_kind write_failed(void)
+{
+    return errno == EAGAIN ? ERR_FULL : ERR_BROKEN;
+}
+
 bool file_write(int fd, const void *data, size_t len, size_t *ret_written, struct err *err)
 {
     const char *p = data;
     size_t done = 0;
+    unsigned tries = 0;
     bool ok = true;
 
     while (ok && done < len) {
@@ -212,8 +234,8 @@ bool file_write(int fd, const void *data, size_t len, size_t *ret_written, struc
             errno = EIO; /* no progress and no reason: do not turn for ever */
         if (n > 0)
             done += (size_t)n;
-        else if (errno != EINTR)
-            ok = err_sys(err, ERR_BROKEN, "write %zu bytes", len - done);
+        else if (!may_go_on(&tries))
+            ok = err_sys(err, write_failed(), "write %zu bytes", len - done);
     }
     if (ret_written)
         *ret_written = done;
@@ -224,16 +246,17 @@ bool file_write_at(int fd, uint64_t offset, const void *data, size_t len, struct
 {
     const char *p = data;
     size_t done = 0;
+    unsigned tries = 0;
 
     while (done < len) {
         ssize_t n = pwrite(fd, p + done, len - done, (off_t)(offset + done));
 
-        if (n < 0 && errno == EINTR)
-            continue;
         if (n == 0)
             errno = EIO;
+        if (n < 0 && may_go_on(&tries))
+            continue;
         if (n <= 0)
-            return err_sys(err, ERR_BROKEN, "write %zu bytes at %llu", len - done,
+            return err_sys(err, write_failed(), "write %zu bytes at %llu", len - done,
                 (unsigned long long)offset + done);
         done += (size_t)n;
     }

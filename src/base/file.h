@@ -72,7 +72,7 @@ NODISCARD bool file_open(
     int dirfd, const char *name, enum file_mode mode, int *ret_fd, struct err *err);
 
 /* Writes all of it at the descriptor's position. *ret_written (may be NULL) says how far it came,
- * also after an error. */
+ * also after an error. EAGAIN is tried for 100 ms, then it is ERR_FULL. */
 NODISCARD bool file_write(
     int fd, const void *data, size_t len, size_t *ret_written, struct err *err);
 NODISCARD bool file_write_at(

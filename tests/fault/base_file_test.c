@@ -17,11 +17,12 @@
 
 #include <cmocka.h>
 
-/* What the next calls do: one entry a call; behind the last, the real one. */
-enum deed { REAL = 0, SHORT, INTERRUPTED, NO_SPACE, BROKEN, NOTHING };
+/* What the next calls do: one entry a call; behind the last, `then`. */
+enum deed { REAL = 0, SHORT, INTERRUPTED, AGAIN, NO_SPACE, BROKEN, NOTHING };
 
 static enum deed script[16];
 static size_t script_at, script_len;
+static enum deed then;
 
 static void play(const enum deed *deeds, size_t count)
 {
@@ -35,7 +36,7 @@ static void play(const enum deed *deeds, size_t count)
 
 static enum deed next_deed(void)
 {
-    return script_at < script_len ? script[script_at++] : REAL;
+    return script_at < script_len ? script[script_at++] : then;
 }
 
 /* -1 with errno set, or the length to pass on. */
@@ -50,6 +51,9 @@ static ssize_t length_of(size_t len)
         return 0;
     case INTERRUPTED:
         errno = EINTR;
+        return -1;
+    case AGAIN:
+        errno = EAGAIN;
         return -1;
     case NO_SPACE:
         errno = ENOSPC;
@@ -168,6 +172,33 @@ static void short_and_interrupted_writes_go_on(void **state)
     assert_true(file_write_at(fd, 7, "WORLD", 5, &err));
     expect_content("a", "hello, WORLD");
     assert_true(file_close(fd, "a", &err));
+}
+
+/* Btrfs, nearly full: it passes, or it is as if there were no room. */
+static void a_write_is_tried_again_and_then_waits(void **state)
+{
+    struct err err = {0};
+    size_t written = 0;
+    int fd;
+
+    (void)state;
+    assert_true(file_open(directory, "again", FILE_CREATE, &fd, &err));
+    PLAY(AGAIN, SHORT, AGAIN, AGAIN);
+    assert_true(file_write(fd, "hello, world", 12, &written, &err));
+    PLAY(SHORT, AGAIN, AGAIN);
+    assert_true(file_write_at(fd, 7, "WORLD", 5, &err));
+    expect_content("again", "hello, WORLD");
+    then = AGAIN;
+    PLAY(SHORT);
+    assert_false(file_write(fd, "12345678", 8, &written, &err));
+    assert_int_equal(written, 4);
+    assert_int_equal(err.kind, ERR_FULL);
+    err.kind = ERR_NONE;
+    assert_false(file_write_at(fd, 0, "12345678", 8, &err));
+    assert_int_equal(err.kind, ERR_FULL);
+    assert_int_equal(err.code, EAGAIN);
+    then = REAL;
+    file_drop(fd);
 }
 
 static void a_failed_write_says_how_far_it_came(void **state)
@@ -373,6 +404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_and_interrupted_writes_go_on),
+        cmocka_unit_test(a_write_is_tried_again_and_then_waits),
         cmocka_unit_test(a_failed_write_says_how_far_it_came),
         cmocka_unit_test(reads_go_on_until_the_end),
         cmocka_unit_test(an_interrupted_sync_is_not_a_failed_one),
