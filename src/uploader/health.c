@@ -39,6 +39,13 @@ bool health_worse(
     return change;
 }
 
+void health_try_now(struct health *h)
+{
+    backoff_reset(&h->retry);
+    backoff_reset(&h->denied);
+    h->probe_us = h->hold_us = 0;
+}
+
 bool health_better(struct health *h)
 {
     bool was_ill = h->ill.kind != ERR_NONE;

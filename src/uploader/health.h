@@ -6,7 +6,7 @@
  * Units    _us monotonic microseconds.
  * Threads  one.
  * Source   durability.md 10: full jitter min(300 s, 1 s * 2^n) for ERR_RETRY, 60 s to 10 min for
- *          ERR_DENIED, Retry-After when longer, reset after one success.
+ *          ERR_DENIED, Retry-After when longer, reset after one success (and when somebody asks for a try).
  */
 #ifndef UPLOADER_HEALTH_H
 #define UPLOADER_HEALTH_H
@@ -30,6 +30,9 @@ void health_init(struct health *h, int64_t retry_first_us, int64_t denied_first_
  * True: a change to tell (from well, or to another reason). */
 bool health_worse(
     struct health *h, const struct err *err, bool probe, int64_t retry_after_us, int64_t now_us);
+
+/* Something was mended: the next try is now, and waits begin anew. It is as ill as it was. */
+void health_try_now(struct health *h);
 
 /* True: it was ill. */
 bool health_better(struct health *h);

@@ -418,9 +418,13 @@ bool uploader_step(struct uploader *u, bool look, int64_t wait_us, int wake_fd, 
 
 void uploader_try_now(struct uploader *u)
 {
-    u->health.probe_us = u->health.hold_us = 0;
-    for (size_t i = 0; i < u->queue.count; i++)
-        u->queue.items[i].due_us = 0;
+    health_try_now(&u->health);
+    for (size_t i = 0; i < u->queue.count; i++) {
+        struct item *item = &u->queue.items[i];
+
+        item->due_us = 0;
+        item->fails = item->fails > 1 ? 1 : item->fails;
+    }
 }
 
 void uploader_cut(struct uploader *u)

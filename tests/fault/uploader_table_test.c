@@ -433,6 +433,28 @@ static void retry_after_wins_when_longer(void **state)
     assert_in_range(last[UPLOADER_DELIVERED].took_us, 1, began - 3 * CLOCK_SECOND_US);
 }
 
+/* Somebody who mends one thing after the other and asks for a try each time must not wait longer for it. */
+static void a_try_that_was_asked_for_begins_anew(void **state)
+{
+    uint64_t retries;
+
+    (void)state;
+    rule("PUT", "/fs/files/", 0, ANSWER, 503, "", "");
+    box_add(1, 100, false);
+    UNTIL(uploader_counters(up)->retries >= 9); /* the next wait would be up to half a second */
+    retries = uploader_counters(up)->retries;
+    uploader_try_now(up);
+    for (int i = 0; i < 3000 && uploader_counters(up)->retries == retries; i++) {
+        struct err err;
+
+        assert_true(uploader_step(up, false, 1000, -1, &err));
+    }
+    assert_true(uploader_counters(up)->retries > retries);
+    assert_in_range(uploader_retry_us(up), 0, 2000);
+    server_clear_rules(server);
+    delivered();
+}
+
 static void another_reason_is_told(void **state)
 {
     (void)state;
@@ -937,6 +959,7 @@ int main(void)
         TEST(weather_is_waited_out),
         TEST(while_down_one_file_probes),
         TEST(retry_after_wins_when_longer),
+        TEST(a_try_that_was_asked_for_begins_anew),
         TEST(another_reason_is_told),
         TEST(denials_keep_the_file_and_probe_slowly),
         TEST_M2M(a_dead_token_is_refreshed),

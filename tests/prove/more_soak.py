@@ -133,7 +133,7 @@ class Plant:
         self.place.faults(None, method="DELETE")
         wait_for(f"{self.name}: readings after the faults", 120, self.reads_again())
         self.feeder.sending = False
-        values = wait_for(f"{self.name}: all to be delivered", 240, self.rests)
+        values = wait_for(f"{self.name}: all to be delivered", 400, self.rests)  # 300 s: durability.md 10
         self.samples.append(self.measure())
         self.feeder.sending = True
         return values
