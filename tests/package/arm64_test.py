@@ -31,21 +31,36 @@ def tests(place, kinds, seconds):
         tree.fail(out[-6000:])
 
 
-def cross_builds_and_passes():
-    place = tree.Tree("arm64")
+def in_source(place, words, seconds=3000):
+    """A shell's words, in the source inside; the same time in every build."""
+    return place.run("env", "SOURCE_DATE_EPOCH=1790000000", "sh", "-ec", "cd /source && " + words, seconds=seconds)
+
+
+def tree_with_source(name, tools):
+    """A clean tree with our source, the cross compiler and these packages."""
+    place = tree.Tree(name)
     os.mkdir(place.path("/source"))
     for part in PARTS:
         tree.sh(["cp", "-R", os.path.join(tree.ROOT, part), place.path("/source/")])
-    inside = ["env", "SOURCE_DATE_EPOCH=1790000000", "sh", "-ec"]
-    place.run(*inside, "/source/scripts/install-packages cross-arm64 && "
-              f"apt-get install -q -y --no-install-recommends {TOOLS}")
-    print(place.run(*inside, "cd /source && scripts/package arm64 /out").strip(), flush=True)
+    in_source(place, "scripts/install-packages cross-arm64 && "
+              f"apt-get install -q -y --no-install-recommends {tools}")
+    return place
+
+
+def package_in(place):
+    """Made inside, and kept as arm64.deb."""
+    out = in_source(place, "scripts/package arm64 /out").strip()
     shutil.copy(place.path("/out/volume-uploader_0.1.0-1_arm64.deb"), os.path.join(tree.WORK, "arm64.deb"))
+    return out
+
+
+def cross_builds_and_passes():
+    place = tree_with_source("arm64", TOOLS)
+    print(package_in(place), flush=True)
     # A minimal tree has no names of its own; one test wants localhost.
     with open(place.path("/etc/hosts"), "w", encoding="ascii") as file:
         file.write("127.0.0.1 localhost\n::1 localhost\n")
-    place.run(*inside, "cd /source && cmake --preset dev -B /test -DCMAKE_TOOLCHAIN_FILE=cmake/debian-arm64.cmake "
-              "&& cmake --build /test", seconds=3000)
+    in_source(place, "cmake --preset dev -B /test -DCMAKE_TOOLCHAIN_FILE=cmake/debian-arm64.cmake && cmake --build /test")
     tests(place, ("unit", "property", "golden", "fuzz"), 4000)
     tests(place, ("e2e",), 7200)
     code, out = place.run_as_arm64("/test/volume-uploader", "demo", "--seconds", "14", "--rate", "1000", seconds=600)
