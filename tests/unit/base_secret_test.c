@@ -195,7 +195,7 @@ static void what_others_may_read_is_told(void **state)
 
     (void)state;
     memset(big, 'x', sizeof(big));
-    put_file(big, sizeof(big), 0444); /* also the longest one */
+    put_file(big, sizeof(big), 0644); /* also the longest one */
     secret = secret_from_file(path, &exposed, &err);
     assert_non_null(secret);
     assert_true(exposed);
