@@ -37,7 +37,7 @@ package: packages ## the Debian package, in build/package/
 	@scripts/install-packages package
 	@scripts/package
 
-package-test: packages ## packages, image steps and reproducible builds, in clean Debian trees (root, about 40 minutes)
+package-test: packages ## packages, image steps and reproducible builds, in clean Debian trees (root, about 50 minutes)
 	@scripts/install-packages test package
 	@python3 -B tests/package/all.py
 
