@@ -169,7 +169,7 @@ static struct item *half_dropped(const struct uploader *u)
 }
 
 /* What was answered with success and lacks only its confirmation comes last: it is most likely in the
- * volume, and would be counted as dropped all the same. NULL: all are in flight. */
+ * volume, and would be counted as dropped all the same. NULL: all are in flight. (None is half dropped.) */
 static struct item *oldest_to_drop(const struct uploader *u)
 {
     struct item *sent = NULL;
@@ -177,7 +177,7 @@ static struct item *oldest_to_drop(const struct uploader *u)
     for (size_t i = 0; i < u->queue.count; i++) {
         struct item *item = &u->queue.items[i];
 
-        if (item->step != ITEM_WAITS || item->dropped)
+        if (item->step != ITEM_WAITS)
             continue;
         if (item->next == NEXT_SEND || item->next == NEXT_REPAIR)
             return item;

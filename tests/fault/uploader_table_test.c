@@ -815,13 +815,24 @@ static void what_is_counted_as_dropped_is_not_sent(void **state)
     assert_int_equal(seen[UPLOADER_ALARM], 1);
     assert_int_equal(uploader_counters(up)->dropped_readings, 10);
     assert_int_equal(uploader_counters(up)->waiting_readings, 0);
-    box_fail_times = 0; /* room again, and no limit is reached any more */
+    assert_int_equal(uploader_retry_us(up), 0); /* nothing of it is tried */
+    box_fail_times = 0;                         /* room again, and no limit is reached any more */
     box_add(11, 100, false);
     delivered();
     assert_string_equal(box_log, "gap-dropped 1\ndone 1\ndone 11\n");
     assert_int_equal(server_count(server, "PUT", "/fs/files/"), 1);
     assert_int_equal(seen[UPLOADER_ALARM], 1);
     assert_int_equal(uploader_counters(up)->dropped_files, 1);
+    box_fail_kind =
+        ERR_FULL; /* nobody knows any more whether the deletion holds: the end of this run */
+    box_fail_times = 1;
+    box_level = 0;
+    box_add(21, 100, false);
+    assert_true(uploader_step(up, true, 0, -1, &err));
+    box_fail_kind = ERR_BROKEN;
+    box_fail_times = 1;
+    assert_false(uploader_step(up, true, 0, -1, &err));
+    assert_int_equal(err.kind, ERR_BROKEN);
 }
 
 static void what_lacks_only_its_confirmation_is_dropped_last(void **state)
@@ -893,6 +904,7 @@ static void a_cut_leaves_the_file(void **state)
     UNTIL(uploader_counters(up)->in_flight == 1);
     assert_int_equal(uploader_counters(up)->in_flight, 1);
     assert_int_equal(uploader_state(up), UPLOADER_SENDING);
+    assert_int_equal(uploader_retry_us(up), 0);
     uploader_cut(up);
     assert_int_equal(uploader_counters(up)->in_flight, 0);
     assert_int_equal(uploader_state(up), UPLOADER_WAITING);

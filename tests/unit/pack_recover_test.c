@@ -317,6 +317,27 @@ static void what_a_wrong_file_held_behind_all_segments_is_counted(void **state)
     assert_true(has_segment(p, 1)); /* packed again */
 }
 
+/* Where the newest segment ends is not known before it is rewritten; each is counted from there on. */
+static void several_wrong_files_behind_all_segments_are_counted(void **state)
+{
+    static const char second[] =
+        "20260131T123456Z-" OURS "-000000000061-000000000090-00000000.parquet";
+    struct pack_rig *p = *state;
+    char file[OUTBOX_NAME_SIZE];
+
+    file_of(p, 1, 60, file);
+    spoil(p, file);
+    rig_write(&p->rig, "outbox", second, "x", 1);
+    rig_add_segment(p, (struct rig_segment){.first_seq = 1, .count = 40, .unsealed = true});
+    start(p);
+    assert_int_equal(p->recovery.quarantined, 2);
+    assert_int_equal(gaps_readings(p->gaps), 50);
+    assert_int_equal(p->recovery.journal.promised_gaps, 2);
+    assert_int_equal(p->recovery.next_seq, 91);
+    assert_true(has_segment(p, 1));
+    assert_true(has_segment(p, 91)); /* it says so from now on */
+}
+
 /* Ship checks it before the first try; the start does not read the whole backlog. */
 static void a_file_without_segments_is_not_read(void **state)
 {
@@ -598,6 +619,7 @@ int main(void)
         TEST(a_wrong_file_is_packed_again),
         TEST(what_a_wrong_file_alone_held_is_counted),
         TEST(what_a_wrong_file_held_behind_all_segments_is_counted),
+        TEST(several_wrong_files_behind_all_segments_are_counted),
         TEST(a_file_without_segments_is_not_read),
         TEST(any_number_of_files_may_wait),
         TEST(a_hole_between_segments_is_counted),
