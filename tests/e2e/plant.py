@@ -374,11 +374,14 @@ def fail(text):
 
 def environ_of(child):
     """The memory that held the environment at the start. Where the kernel runs an emulator (arm64 under qemu), it is that
-    one's and says nothing about us: then it is empty."""
-    if os.path.basename(os.readlink(f"/proc/{child.pid}/exe")).startswith("qemu-"):
+    one's and says nothing about us: then it is empty, as that of a child that has ended."""
+    try:
+        if os.path.basename(os.readlink(f"/proc/{child.pid}/exe")).startswith("qemu-"):
+            return b""
+        with open(f"/proc/{child.pid}/environ", "rb") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
         return b""
-    with open(f"/proc/{child.pid}/environ", "rb") as file:
-        return file.read()
 
 
 def rows_of(path):

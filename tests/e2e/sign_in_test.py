@@ -9,7 +9,7 @@ import subprocess
 import threading
 import urllib.parse
 
-from plant import (CLIENT_ID, CLIENT_SECRET, OAUTH, PROGRAM, TOKEN, Feeder, delivered, end_well, fail, free_port, main,
+from plant import (CLIENT_ID, CLIENT_SECRET, OAUTH, PROGRAM, TOKEN, Feeder, delivered, end_well, environ_of, fail, free_port, main,
                    wait_for)
 
 TABLE = "main.plant.events"
@@ -168,8 +168,7 @@ def every_way_reaches_the_volume(place):
             ("azure-client-secret", azure, "environment ARM_CLIENT_ID")):
         check(place, env, method, *sources)
         child = delivers(place, feeder, env)
-        with open(f"/proc/{child.pid}/environ", "rb") as file:
-            environ = file.read()
+        environ = environ_of(child)
         if any(secret.encode() in environ for secret in (TOKEN, CLIENT_SECRET, jwt("one"))):
             fail(f"{method}: a secret is still in the environment")
         end_well(child)

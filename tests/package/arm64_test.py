@@ -43,7 +43,7 @@ def tree_with_source(name, tools):
     for part in PARTS:
         tree.sh(["cp", "-R", os.path.join(tree.ROOT, part), place.path("/source/")])
     in_source(place, "scripts/install-packages cross-arm64 && "
-              f"apt-get install -q -y --no-install-recommends {tools}")
+              f"apt-get install -q -y --no-install-recommends python3 {tools}")
     return place
 
 

@@ -172,8 +172,8 @@ class Point(Restart):
         self.feeder.sending = False
         promised = set(self.feeder.durable(self.feeder.port, self.offset))
         cut = self.rng.choice([None, *MODES])
+        self.well_again(cut)
         try:
-            self.well_again(cut)
             fresh, end = self.drain(self.feeder.sent())
             self.judge(promised | fresh, end)
         finally:
