@@ -295,15 +295,16 @@ PORTS, PORTS_HELD = [], 200
 def free_port():
     """Below those the kernel gives to connections, and held by a lock: neither a connection nor a test that runs at the same
     time can come to be there before the one it is for."""
-    folder = "/tmp/volume-uploader-ports"
+    folder = f"/tmp/volume-uploader-ports-{os.getuid()}"
     os.makedirs(folder, exist_ok=True)
     while True:
         port = random.SystemRandom().randrange(20000, 32000)
+        lock = open(os.path.join(folder, str(port)), "wb")  # pylint: disable=consider-using-with
         try:
-            lock = open(os.path.join(folder, str(port)), "wb")  # pylint: disable=consider-using-with
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
+            lock.close()
             continue
         PORTS.append(lock)
         del PORTS[:-PORTS_HELD]
