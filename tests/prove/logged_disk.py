@@ -26,7 +26,9 @@ MIB = 1 << 20
 # All of them write 4 KiB at least, and on page boundaries. fuse splits what crosses one, and the loop device takes a request of
 # which only the first part could be written for done (lo_complete_rq looks for short reads only): a refusal would be lost.
 #        name    MiB, how it is made, options of the mount, what the machine's start would try when it does not mount
-KINDS = {"ext4": (32, ["mkfs.ext4", "-q", "-F", "-m", "0", "-b", "4096"], [], ["e2fsck", "-f", "-y"]),
+# Two groups of ext4: the second one has a copy of the superblock, without which a torn one is the end of it.
+KINDS = {"ext4": (32, ["mkfs.ext4", "-q", "-F", "-m", "0", "-b", "4096", "-g", "4096"], [],
+                  ["e2fsck", "-f", "-y", "-b", "4096", "-B", "4096"]),
          "xfs": (320, ["mkfs.xfs", "-q", "-f", "-s", "size=4096"], ["nouuid"], None),
          "btrfs": (200, ["mkfs.btrfs", "-q", "-f"], [], ["btrfs", "rescue", "super-recover", "-y"])}
 
