@@ -177,15 +177,11 @@ def commands_that_hold_secrets_leave_no_core(place):
         wait_for(f"no core of {words}", 60, lambda: has_no_core(child) or child.poll() is not None)
         if child.poll() is not None:
             fail(f"{words} ended: {log_of(child)}")
-        wait_for("the environment to be empty of secrets", 60, lambda: not in_environ(child, watch.secret.text))
+        wait_for("the environment to be empty of secrets", 60,
+                 lambda: watch.secret.text.encode() not in environ_of(child))
         watch.look_process(child)
         child.kill()
         child.wait()
-
-
-def in_environ(child, text):
-    with open(f"/proc/{child.pid}/environ", "rb") as environ:
-        return text.encode() in environ.read()
 
 
 def rules_for(canary):
