@@ -57,10 +57,10 @@ static const char *ship_text(int status)
  */
 static uint64_t waiting_readings(struct counters *c)
 {
-    uint64_t received = counter_get(&c->received_seq), first = counter_get(&c->segment_first_seq);
-    uint64_t active = received + 1 > first ? received + 1 - first : 0;
+    uint64_t active, closed;
 
-    return active + counter_get(&c->closed_readings) + counter_get(&c->waiting_readings);
+    counters_journal(c, counter_get(&c->received_seq), &active, &closed);
+    return active + closed + counter_get(&c->waiting_readings);
 }
 
 static void update_rate(struct live *live, int64_t mono_us)

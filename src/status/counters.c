@@ -61,6 +61,16 @@ void counters_add_upload(
     counter_set(&c->delivered_at_wall_us, (uint64_t)wall_us);
 }
 
+void counters_journal(
+    struct counters *c, uint64_t received_seq, uint64_t *ret_active, uint64_t *ret_closed)
+{
+    uint64_t seen = counter_get(&c->closed_end_seq), first = counter_get(&c->segment_first_seq);
+
+    first = first > seen ? first : seen;
+    *ret_active = received_seq + 1 > first ? received_seq + 1 - first : 0;
+    *ret_closed = counter_get(&c->closed_readings) + (seen ? first - seen : 0);
+}
+
 int64_t counters_oldest_age_us(struct counters *c, int64_t mono_us, int64_t wall_us)
 {
     const int64_t since_us[] = {

@@ -107,6 +107,11 @@ void counters_set_job(struct counters *c, enum job_status status, int64_t job_id
 void counters_add_upload(
     struct counters *c, int64_t took_us, int64_t created_wall_us, int64_t wall_us);
 
+/* Readings of the journal up to received_seq: of the active segment, and closed. What intake has closed and
+ * pack not seen yet is closed: pack looks again when it has finished the file at hand. */
+void counters_journal(
+    struct counters *c, uint64_t received_seq, uint64_t *ret_active, uint64_t *ret_closed);
+
 /* How long the oldest reading waits that is not in the volume yet, wherever it is; 0: none does. */
 int64_t counters_oldest_age_us(struct counters *c, int64_t mono_us, int64_t wall_us);
 

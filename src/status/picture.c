@@ -141,7 +141,6 @@ static void take_delivery(struct picture *p, struct counters *c)
 /* The loops count numbers of ranges; what is absent from the files is taken off here. */
 static void take_places(struct picture *p, struct counters *c)
 {
-    uint64_t seen = counter_get(&c->closed_end_seq), first = counter_get(&c->segment_first_seq);
     struct board_absent absent = board_get_absent(&c->board);
     uint64_t files;
 
@@ -150,10 +149,7 @@ static void take_places(struct picture *p, struct counters *c)
     p->gaps_before = counter_get(&c->gaps_before);
     p->gaps = less(less(counter_get(&c->gap_readings), p->gaps_before), absent.lost);
     p->delivered = less(counter_get(&c->delivered_readings), absent.delivered);
-    /* Pack looks at what was closed when it has finished the file at hand. */
-    first = first > seen ? first : seen;
-    p->active = less(p->received_seq + 1, first);
-    p->closed = counter_get(&c->closed_readings) + (seen ? first - seen : 0);
+    counters_journal(c, p->received_seq, &p->active, &p->closed);
     p->closed_segments = counter_get(&c->closed_segments);
     p->closed_bytes = counter_get(&c->closed_bytes);
     p->refused = counter_get(&c->refused_waiting_readings);
