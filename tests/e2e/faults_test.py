@@ -43,6 +43,13 @@ def meet(place, child, rules):
     place.faults(None, method="DELETE")
 
 
+def judge(place, feeder):
+    """Everything that was sent is there, once."""
+    deliver_the_rest(place, feeder)
+    feeder.stop()
+    Verdict(place).check(range(feeder.sent()), feeder.sent())
+
+
 def every_fault_of_the_workspace(place):
     rng = random.Random(seed())
     feeder = Feeder(rate=5000)
@@ -54,9 +61,7 @@ def every_fault_of_the_workspace(place):
         meet(place, child, rules[at:at + 3])
     stop(child, feeder)
     place.faults(None, method="DELETE")
-    deliver_the_rest(place, feeder)
-    feeder.stop()
-    Verdict(place).check(range(feeder.sent()), feeder.sent())
+    judge(place, feeder)
 
 
 def workspace_started_late_and_restarted(place):
@@ -77,9 +82,7 @@ def workspace_started_late_and_restarted(place):
     place.emulate(*life)
     wait_for("the next delivery", 120, lambda: log_of(child).count("delivery_works") > works)
     stop(child, feeder)
-    deliver_the_rest(place, feeder)
-    feeder.stop()
-    Verdict(place).check(range(feeder.sent()), feeder.sent())
+    judge(place, feeder)
 
 
 def restarted_workspace_forgets_its_tokens(place):
@@ -98,9 +101,7 @@ def restarted_workspace_forgets_its_tokens(place):
         if place.fault_hits()[0][0] == 0:
             fail("the old token was good: this test shows nothing")
     stop(child, feeder)
-    deliver_the_rest(place, feeder)
-    feeder.stop()
-    Verdict(place).check(range(feeder.sent()), feeder.sent())
+    judge(place, feeder)
 
 
 def hangup_asks_for_a_new_token(place):
@@ -117,9 +118,7 @@ def hangup_asks_for_a_new_token(place):
     before = delivered(child)
     wait_for("a delivery with it", 60, lambda: delivered(child) > before)
     stop(child, feeder)
-    deliver_the_rest(place, feeder)
-    feeder.stop()
-    Verdict(place).check(range(feeder.sent()), feeder.sent())
+    judge(place, feeder)
 
 
 def stopped_without_a_workspace_and_started_again(place):
@@ -139,9 +138,7 @@ def stopped_without_a_workspace_and_started_again(place):
     feeder.sending = True
     wait_for("more readings", 60, lambda: feeder.sent() > before + 1000)
     stop(again, feeder)
-    deliver_the_rest(place, feeder)
-    feeder.stop()
-    Verdict(place).check(range(feeder.sent()), feeder.sent())
+    judge(place, feeder)
 
 
 def denied_is_said_once_and_nothing_is_lost(place):
@@ -161,9 +158,7 @@ def denied_is_said_once_and_nothing_is_lost(place):
     again = place.run(feeder.listen(), "--stop-ms=60s")
     wait_for("the delivery", 120, lambda: delivered(again))
     stop(again, feeder)
-    deliver_the_rest(place, feeder)
-    feeder.stop()
-    Verdict(place).check(range(feeder.sent()), feeder.sent())
+    judge(place, feeder)
 
 
 main(every_fault_of_the_workspace, workspace_started_late_and_restarted, restarted_workspace_forgets_its_tokens,

@@ -199,15 +199,17 @@ static void what_lies_in_the_place_of_a_directory_is_set_aside(void **state)
     kit_free(&k);
 }
 
-static void a_directory_can_be_the_lock(void **state)
+/* With something else below its name the lock holds all the same. */
+static void lock_that_is(mode_t type)
 {
     struct kit k, other;
     bool busy = false;
 
-    (void)state;
     kit_new(&k);
     assert_int_equal(mkdir(k.dir, 0700), 0);
-    assert_int_equal(mkdir(kit_path(&k, "LOCK"), 0700), 0);
+    assert_int_equal(type == S_IFDIR ? mkdir(kit_path(&k, "LOCK"), 0700)
+                                     : mknod(kit_path(&k, "LOCK"), type | 0600, 0),
+        0);
     kit_open(&k);
     other = k;
     assert_false(state_open(&other.st, k.dir, true, &busy, &other.err));
@@ -218,24 +220,17 @@ static void a_directory_can_be_the_lock(void **state)
     kit_free(&k);
 }
 
+static void a_directory_can_be_the_lock(void **state)
+{
+    (void)state;
+    lock_that_is(S_IFDIR);
+}
+
 /* What cannot be locked itself: the state directory is, by all who find it there. */
 static void a_socket_in_place_of_the_lock(void **state)
 {
-    struct kit k, other;
-    bool busy = false;
-
     (void)state;
-    kit_new(&k);
-    assert_int_equal(mkdir(k.dir, 0700), 0);
-    assert_int_equal(mknod(kit_path(&k, "LOCK"), S_IFSOCK | 0600, 0), 0);
-    kit_open(&k);
-    other = k;
-    assert_false(state_open(&other.st, k.dir, true, &busy, &other.err));
-    assert_true(busy);
-    state_close(&k.st);
-    kit_open(&k);
-    state_close(&k.st);
-    kit_free(&k);
+    lock_that_is(S_IFSOCK);
 }
 
 static void what_others_may_write_is_refused(void **state)
